@@ -1,0 +1,81 @@
+"""Where the program is put together: the one place that knows which part is made of which others."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from fastapi import FastAPI
+
+from api.http.appending import Appending
+from api.http.application import build_application
+from api.http.doorkeeper import Doorkeeper
+from api.http.gate import Gate
+from api.http.jobs import Jobs
+from api.http.metrics import Metrics
+from api.http.tail import Tail
+from ledger.log.application import Ledger
+from ledger.log.database import Database
+from ledger.log.waker import Waker
+from ledger.settings import Settings
+from projections.projector import Projector, Status, status
+from replays.founding import found
+
+
+class Program:
+    """One process of the ledger: the log, its tables, and the HTTP application over both.
+
+    `local_token` is a bearer token only this process knows: with it the command line asks its own application.
+    `at_stop` is called when the server stops serving the application.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger, waker: Waker) -> None:
+        self.settings = settings
+        self.ledger = ledger
+        self.database: Database = ledger.database
+        self.simulated = ledger.simulated
+        self.local_token = secrets.token_urlsafe(32)
+        self.metrics = Metrics()
+        self.doorkeeper = Doorkeeper(ledger.keys, self.local_token)
+        self.tail = Tail(waker)
+        self.at_stop: Callable[[], None] = lambda: None
+        self.jobs = Jobs(ledger)
+        self.app: FastAPI = build_application(self)
+        appending = Appending(ledger, self.doorkeeper, settings, self.metrics)
+        self.asgi = Gate(self.app, appending, self.metrics, simulated=self.simulated)
+
+    def first_key(self) -> str | None:
+        """The secret of a first admin key, made where the ledger has no key yet; None where it has."""
+        if self.ledger.keys.list():
+            return None
+        return self.ledger.keys.create("admin", "first key")[1]
+
+    def tables_status(self) -> Status | None:
+        """How far the live tables are, whichever process projects them; None where there are none yet."""
+        with self.database.reading() as connection:
+            return status(connection)
+
+    def projected_position(self) -> int:
+        """The position up to which the live tables hold everything."""
+        found = self.tables_status()
+        return 0 if found is None else found.position
+
+
+@contextmanager
+def running(settings: Settings, *, simulated: bool | None = None, project: bool = True) -> Iterator[Program]:
+    """A program over the database `settings` name, made ready and shut down in order.
+
+    `simulated` decides what a new ledger is to be; `project` keeps its tables up to date for as long as it runs.
+    Raises Unfit or Unavailable where the database cannot be used.
+    """
+    with Ledger.open(settings, simulated=simulated) as ledger, ledger.waker() as waker:
+        found(ledger)
+        projector = Projector(ledger, waker) if project else None
+        if projector is not None:
+            projector.start()
+        try:
+            yield Program(settings, ledger, waker)
+        finally:
+            if projector is not None:
+                projector.stop()

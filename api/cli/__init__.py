@@ -1,0 +1,47 @@
+"""The command line: `reqledger`. It mirrors the HTTP API and decides nothing itself."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version as installed
+
+import typer
+from pydantic import ValidationError
+
+from api.cli import keys, serve
+from api.cli.client import ClientError
+from api.cli.output import errors, say
+from ledger.errors import LedgerError
+
+app = typer.Typer(
+    name="reqledger",
+    help="An event-sourced ledger of customer requirements: events in, tables, figures and history out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.serve)
+app.add_typer(keys.app, name="keys")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    say(f"requirements-ledger {installed('requirements-ledger')}")
+
+
+def main() -> None:
+    """Run a command; what went wrong is told in words, with exit status 1."""
+    try:
+        app()
+    except (ClientError, LedgerError) as error:
+        _fail(str(error))
+    except ValidationError as error:
+        # settings are the only models that are read from outside here
+        wrong = [f"LEDGER_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
+        _fail("A setting makes no sense: " + "; ".join(wrong))
+
+
+def _fail(message: str) -> None:
+    errors.print(f"Error: {message}", markup=False, style="red")
+    sys.exit(1)

@@ -1,0 +1,5 @@
+"""`python -m api.cli` is `reqledger`."""
+
+from api.cli import main
+
+main()

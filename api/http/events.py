@@ -1,0 +1,185 @@
+"""Reading the log itself: one event, pages of events, the stream of them, and the catalogue of types."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import orjson
+import structlog
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from api.http.context import Personal, key_of, program_of
+from api.http.problems import FieldError, invalid, not_found, overloaded
+from api.http.rendering import cloud_event
+from api.http.tail import MOST_STREAMS
+from ledger.claims import Recorded
+from ledger.events import AGGREGATES, CATALOGUE, EventType, json_schema
+
+if TYPE_CHECKING:
+    from api.bootstrap import Program
+
+router = APIRouter()
+log = structlog.stdlib.get_logger("api.http")
+
+LARGEST: Final = 2**63 - 1
+STREAM_PAGE: Final = 200
+
+Types = Annotated[list[str] | None, Query(alias="type", description="Only events of these types.", max_length=100)]
+Kind = Annotated[str | None, Query(description="Only events of this aggregate.")]
+After = Annotated[int, Query(ge=0, le=LARGEST, description="Begin after this position.")]
+
+
+@router.get("/v1/events", summary="Events in the order of their positions, or the one a source told under an id")
+def events(
+    request: Request,
+    personal: Personal,
+    source: Annotated[str | None, Query(description="With `id`: the one event this source told under it.")] = None,
+    event_id: Annotated[str | None, Query(alias="id")] = None,
+    after: After = 0,
+    types: Types = None,
+    aggregate: Kind = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """`next_after` is the `after` of the next page; null where there is nothing more yet."""
+    ledger = program_of(request).ledger
+    if source is not None or event_id is not None:
+        if source is None or event_id is None:
+            missing = "source" if source is None else "id"
+            raise invalid("source and id are given together", [FieldError(missing, "is required beside the other")])
+        found = None if "\x00" in source + event_id else ledger.find(source, event_id)
+        if found is None:
+            raise not_found("No event with this source and id is recorded")
+        if personal:
+            note_personal_read(request, f"event {found.position}")
+        return {"events": [cloud_event(found, personal=personal)], "next_after": None}
+    _known(types, aggregate)
+    page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate)
+    if personal and page:
+        note_personal_read(request, f"events {page[0].position} to {page[-1].position}")
+    return {
+        "events": [cloud_event(recorded, personal=personal) for recorded in page],
+        "next_after": page[-1].position if len(page) == limit else None,
+    }
+
+
+def note_personal_read(request: Request, what: str) -> None:
+    """Put on record whose key was shown personal fields, and of what."""
+    log.info("personal fields read", key=key_of(request).id, what=what)
+
+
+def _known(types: list[str] | None, aggregate: str | None) -> None:
+    wrong = [FieldError("type", f"{name[:100]!r} is not a known type") for name in types or () if name not in CATALOGUE]
+    if aggregate is not None and aggregate not in AGGREGATES:
+        wrong.append(FieldError("aggregate", f"must be one of {', '.join(AGGREGATES)}"))
+    if wrong:
+        raise invalid("Nothing like that is recorded", wrong)
+
+
+class StreamStart:
+    """Where a stream begins, checked before the answer begins: Last-Event-ID wins over `after`."""
+
+    def __init__(
+        self,
+        request: Request,
+        after: After = 0,
+        types: Types = None,
+        aggregate: Kind = None,
+        last_event_id: Annotated[
+            str | None,
+            Header(description="The id (position) of the last event seen; sent by a client that reconnects."),
+        ] = None,
+    ) -> None:
+        _known(types, aggregate)
+        self.after, self.types, self.aggregate = after, types, aggregate
+        if last_event_id:
+            if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id[:30]) <= LARGEST):
+                raise invalid("Last-Event-ID is a position", [FieldError("Last-Event-ID", "must be a whole number")])
+            self.after = int(last_event_id)
+        if program_of(request).tail.listeners >= MOST_STREAMS:
+            raise overloaded(f"{MOST_STREAMS} streams are open already", retry_after=10)
+
+
+@router.get(
+    "/v1/events/stream",
+    summary="Events as they are recorded (server-sent events)",
+    response_class=EventSourceResponse,
+)
+async def stream(
+    request: Request, start: Annotated[StreamStart, Depends()], personal: Personal
+) -> AsyncIterator[ServerSentEvent]:
+    """Each message has the position as its id and the type as its event; a client that reconnects misses nothing."""
+    program = program_of(request)
+    after = start.after
+    if personal:
+        note_personal_read(request, f"stream after {after}")
+    with program.tail.listening() as grown:
+        program.metrics.streams.inc()
+        try:
+            while not program.tail.closing:
+                grown.clear()
+                page, after = await run_in_threadpool(_page, program, start, after)
+                for recorded in page:
+                    yield _message(recorded, cloud_event(recorded, personal=personal))
+                if len(page) < STREAM_PAGE:
+                    await grown.wait()
+        finally:
+            program.metrics.streams.dec()
+
+
+def _page(program: Program, start: StreamStart, after: int) -> tuple[list[Recorded], int]:
+    """The next events of a stream, and the position up to which it has then seen everything."""
+    head = program.ledger.head().position
+    page = program.ledger.entries(
+        after=after, limit=STREAM_PAGE, types=start.types, aggregate=start.aggregate, upto=head
+    )
+    return page, page[-1].position if len(page) == STREAM_PAGE else max(after, head)
+
+
+def _message(recorded: Recorded, shown: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(raw_data=orjson.dumps(shown).decode(), event=recorded.type, id=str(recorded.position))
+
+
+@router.get("/v1/catalogue", summary="Every event type: labels, fields, JSON Schema, example")
+def catalogue() -> dict[str, Any]:
+    """What may be told, and how."""
+    return {
+        "aggregates": [
+            {"name": one.name, "label": one.label._asdict(), "opening": one.opening} for one in AGGREGATES.values()
+        ],
+        "types": [_described(known) for known in CATALOGUE.values()],
+    }
+
+
+@router.get("/v1/catalogue/{event_type}", summary="One event type")
+def catalogue_type(event_type: str) -> dict[str, Any]:
+    """The same as in the whole catalogue, of one type."""
+    if event_type not in CATALOGUE:
+        raise not_found("There is no such event type; GET /v1/catalogue lists all")
+    return _described(CATALOGUE[event_type])
+
+
+def _described(known: EventType) -> dict[str, Any]:
+    return {
+        "type": known.name,
+        "aggregate": known.aggregate,
+        "label": known.label._asdict(),
+        "opens": known.opens,
+        "fields": [
+            {
+                "name": field.name,
+                "kind": field.kind,
+                "label": field.label._asdict(),
+                "required": field.required,
+                "personal": field.personal,
+                "refers_to": field.refers_to,
+                "choices": None if field.choices is None else [choice.value for choice in field.choices],
+                "default": field.default,
+            }
+            for field in known.fields
+        ],
+        "schema": json_schema(known.name),
+        "example": dict(known.example),
+    }

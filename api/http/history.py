@@ -1,0 +1,121 @@
+"""The audit trail over HTTP: every event that concerns a subject, and the events behind a cell of a table."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Query, Request
+
+from api.http.context import CaughtUp, Personal, program_of
+from api.http.events import note_personal_read
+from api.http.moments import AsOf, ValidAt, position_of, valid_of
+from api.http.problems import FieldError, invalid, not_found
+from api.http.rendering import cloud_event
+from api.http.subjects import known_subject
+from projections.explain import Explanation, UnknownRow, explain
+from projections.history import Item, history
+from projections.reading import UnknownColumn, UnknownTable
+from projections.values import BadValue
+from replays.as_of import state
+
+router = APIRouter()
+
+RULEBOOK: Final = "rulebook"
+
+
+@router.get("/v1/history/{aggregate}/{subject:path}", summary="Every event that concerns a subject")
+def events_of(
+    request: Request,
+    aggregate: str,
+    subject: str,
+    personal: Personal,
+    as_of: AsOf = None,
+    valid_at: ValidAt = None,
+    with_state: Annotated[
+        bool, Query(alias="state", description="Also its rows in the tables as they stood then.")
+    ] = False,
+) -> dict[str, Any]:
+    """In the order the ledger took them, across aggregates; a voided event stays, with the position that voids it.
+
+    With `as_of`, what the ledger knew then; with `valid_at`, what had happened by then, and `state` is given too.
+    """
+    if aggregate != RULEBOOK:
+        known_subject(aggregate, subject)
+    program = program_of(request)
+    upto, valid = position_of(request, as_of), valid_of(valid_at)
+    items = [] if "\x00" in subject else history(program.ledger, aggregate, subject, as_of=upto, personal=personal)
+    if valid is not None:
+        items = [item for item in items if item.event.occurred_at <= valid]
+    if not items:
+        raise not_found(f"Nothing concerns {aggregate} {subject[:200]!r}" + (" by then" if as_of or valid_at else ""))
+    if personal:
+        note_personal_read(request, f"history of {aggregate}")
+    told: dict[str, Any] = {
+        "aggregate": aggregate,
+        "subject": subject,
+        "position": program.ledger.head().position if upto is None else upto,
+        "items": [_item(item, personal) for item in items],
+    }
+    if aggregate != RULEBOOK and (with_state or upto is not None or valid is not None):
+        told["state"] = state(program.ledger, aggregate, subject, as_of=upto, valid_at=valid)
+    return told
+
+
+def _item(item: Item, personal: bool) -> dict[str, Any]:
+    return {
+        "position": item.event.position,
+        "own": item.own,
+        "voided_by": item.voided_by,
+        "words": dict(item.words),
+        "event": cloud_event(item.event, personal=personal),
+    }
+
+
+@router.get(
+    "/v1/explain/{table}/{key:path}/{column}",
+    summary="The events behind a cell",
+    dependencies=[CaughtUp],
+)
+def cell(request: Request, table: str, key: str, column: str, personal: Personal) -> dict[str, Any]:
+    """`key` holds the parts of the row's key, as in `/v1/explain/contact_cycles/CT-1/2/first_response_outcome`.
+
+    A slash inside a part is percent-encoded.
+    """
+    parts = key_parts(request, key)
+    if any("\x00" in part for part in (*parts, column)):
+        raise not_found("No id holds the NUL character")
+    try:
+        explanation = explain(program_of(request).ledger, table, parts, column)
+    except (UnknownTable, UnknownRow) as error:
+        raise not_found(str(error)) from None
+    except UnknownColumn as error:
+        raise invalid(str(error), [FieldError("column", str(error))]) from None
+    except BadValue as error:
+        raise invalid(str(error), [FieldError("key", str(error))]) from None
+    if personal:
+        note_personal_read(request, f"explanation of {table}.{column}")
+    return _told(explanation, personal)
+
+
+def key_parts(request: Request, key: str) -> tuple[str, ...]:
+    """The parts of a key as the client separated them: its own slashes come percent-encoded, the path decoded."""
+    raw = request.scope.get("raw_path")
+    if not raw:
+        return tuple(key.split("/"))
+    segments = raw.split(b"?")[0].decode("ascii", "replace").split("/")
+    return tuple(unquote(segment) for segment in segments[4:-1])
+
+
+def _told(explanation: Explanation, personal: bool) -> dict[str, Any]:
+    rule = explanation.rule
+    return {
+        "table": explanation.table,
+        "key": dict(explanation.key),
+        "column": explanation.column,
+        "value": explanation.value,
+        "from": explanation.from_,
+        "rule": None if rule is None else rule.model_dump(mode="json", exclude_none=True),
+        "events": [cloud_event(event, personal=personal) for event in explanation.events],
+        "through": [_told(one, personal) for one in explanation.through],
+    }

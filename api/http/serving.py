@@ -1,0 +1,97 @@
+"""Running the server: in this process, or as several workers on one socket and one database."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from ledger.settings import Settings
+
+STOP_SECONDS: Final = 15
+"""How long requests under way may take to end when the server stops."""
+BACKLOG: Final = 2048
+
+
+class PortInUse(Exception):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address; port 0 takes a free one. Raises `PortInUse`."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise PortInUse(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}). "
+            "Stop what listens there, or choose another port with --port or PORT."
+        ) from error
+
+
+def serve_here(app: ASGIApp, listening: socket.socket) -> None:
+    """Serve until SIGINT or SIGTERM, then end open requests and return."""
+    # the server raises the signal once more when it is done, which must not end the process before its caller is
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _noted)
+    uvicorn.Server(uvicorn.Config(app, **_options())).run(sockets=[listening])
+
+
+def serve_workers(workers: int, listening: socket.socket) -> None:
+    """Serve with several processes until SIGINT or SIGTERM; one that dies is started again."""
+    with _shared_measurements():
+        config = uvicorn.Config("api.http.serving:worker", factory=True, workers=workers, **_options())
+        Multiprocess(config, sockets=[listening]).run()
+
+
+def worker() -> ASGIApp:
+    """The application of one worker process; it leaves the database when the server stops."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    from api.bootstrap import running
+    from api.logs import configure
+
+    settings = Settings()
+    configure(settings.log_level)
+    stack = ExitStack()
+    program = stack.enter_context(running(settings))
+    stack.callback(mark_process_dead, os.getpid())
+    program.at_stop = stack.close
+    return program.asgi
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": STOP_SECONDS,
+        "timeout_keep_alive": 60,
+    }
+
+
+@contextmanager
+def _shared_measurements() -> Iterator[None]:
+    """A directory in which workers share what they measure; they find it in their environment."""
+    directory = tempfile.mkdtemp(prefix="reqledger-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+    try:
+        yield
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _noted(_number: int, _frame: object) -> None:
+    """The server has acted on the signal already."""

@@ -1,0 +1,157 @@
+"""Claims, what the ledger makes of them, and the bytes it keeps.
+
+A ``Claim`` is an event as a sender tells it; ``claim`` builds one, checked, from plain values. A ``Recorded`` is the
+claim with what the ledger adds: position, version, time of recording, key. ``encode`` gives the one byte string an
+entry is stored, hashed and handed out as; ``decode`` reads it back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from ledger.errors import Invalid, problems
+from ledger.events import CATALOGUE
+from ledger.occurrence import Occurrence
+from ledger.vocabulary import INT64, Event, Id, Instant, Personal, instant_text
+
+VOID = "record.voided"
+UNPLACED = "record"
+"""The aggregate of a claim to void: only deciding shows in whose stream it stands."""
+
+Source = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+Version = Annotated[int, Field(strict=True, ge=0, le=INT64[1])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Occurrence):
+    """An event as a sender tells it, well formed.
+
+    ``expected_version`` is the version the sender believes the subject to have (0: none yet). ``recorded_at`` is
+    given for simulated ledgers only.
+    """
+
+    expected_version: int | None = None
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Occurrence):
+    """An event as the ledger took it. ``position`` counts all entries from 1, ``version`` those of the subject.
+
+    ``recorded_at`` is aware UTC; ``recorded_by`` the id of the key it was sent under.
+    """
+
+    position: int
+    version: int
+    recorded_at: datetime
+    recorded_by: str
+
+
+class Envelope(BaseModel):
+    """The attributes around an event's data, as the sender gives them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Id
+    source: Source
+    subject: Id
+    occurred_at: Instant
+    actor: Id | None = None
+    reason: Personal | None = None
+    correlation_id: Id | None = None
+    causation_id: Id | None = None
+    expected_version: Version | None = None
+    recorded_at: Instant | None = None
+
+
+def claim(
+    type: str,  # noqa: A002 - the attribute's own name
+    subject: str,
+    data: Mapping[str, Any] | None = None,
+    **attributes: Any,
+) -> Claim:
+    """A claim from plain values: ``attributes`` are those of ``Envelope`` (id, source, occurred_at, …).
+
+    Times are aware datetimes or RFC 3339 text with an offset. Raises Invalid, naming every wrong field ("data.channel",
+    "occurred_at"): unknown types (with the nearest known ones), unknown fields, decimals, times without an offset, NUL
+    or lone surrogates in text, integers beyond 64 bits.
+    """
+    known = CATALOGUE.get(type) if isinstance(type, str) else None
+    if known is None:
+        raise Invalid([("type", _unknown(type))])
+    found = []
+    try:
+        envelope = Envelope.model_validate({**attributes, "subject": subject})
+    except ValidationError as error:
+        found += problems(error)
+    try:
+        event = known.model.model_validate({} if data is None else data)
+    except ValidationError as error:
+        found += problems(error, "data")
+    if found:
+        raise Invalid(found)
+    return Claim(type=known.name, aggregate=known.aggregate or UNPLACED, data=event, **envelope.__dict__)
+
+
+def _unknown(type_name: object) -> str:
+    near = get_close_matches(str(type_name), CATALOGUE, n=3, cutoff=0.6)
+    return "is not a known event type" + (f"; did you mean {' or '.join(near)}?" if near else "")
+
+
+def stored(data: Event) -> dict[str, Any]:
+    """The data as it is stored: fields in the order they are defined, those not given left out."""
+    return {name: value for name, value in data.__dict__.items() if value is not None}
+
+
+def encode(entry: Recorded) -> bytes:
+    """The entry's bytes: compact UTF-8 JSON, keys in fixed order, what was not given left out."""
+    document: dict[str, Any] = {
+        "position": entry.position,
+        "type": entry.type,
+        "aggregate": entry.aggregate,
+        "subject": entry.subject,
+        "version": entry.version,
+        "occurred_at": entry.occurred_at,
+        "recorded_at": entry.recorded_at,
+        "recorded_by": entry.recorded_by,
+        "source": entry.source,
+        "id": entry.id,
+    }
+    if entry.actor is not None:
+        document["actor"] = entry.actor
+    if entry.reason is not None:
+        document["reason"] = entry.reason
+    if entry.correlation_id is not None:
+        document["correlation_id"] = entry.correlation_id
+    if entry.causation_id is not None:
+        document["causation_id"] = entry.causation_id
+    document["data"] = stored(entry.data)
+    return encode_json(document)
+
+
+def encode_json(value: Any) -> bytes:
+    """Any value of claims and entries as compact JSON: instants in their stored form, choices as their text."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return instant_text(value)
+    raise TypeError(f"{value!r} cannot stand in an entry")
+
+
+def decode(entry: bytes) -> Recorded:
+    """The entry ``encode`` gave these bytes for. Raises Invalid when they are none."""
+    try:
+        document = orjson.loads(entry)
+        data = CATALOGUE[document["type"]].model.model_validate(document.pop("data"))
+        document["occurred_at"] = datetime.fromisoformat(document["occurred_at"])
+        document["recorded_at"] = datetime.fromisoformat(document["recorded_at"])
+        return Recorded(data=data, **document)
+    except (ValueError, TypeError, KeyError) as error:
+        raise Invalid([("entry", f"is not an entry of this ledger ({type(error).__name__})")]) from error

@@ -1,0 +1,182 @@
+"""The append: one transaction that takes the ledger's lock, decides on what is recorded by then, and inserts.
+
+The lock is the one row of `log.ledger`, held until the commit. So positions are gapless and in commit order, recorded
+times never go back, and no decision is ever made on a stale state, whichever process recorded last. The statements
+that follow the lock see all that was committed before it was got: each has a snapshot of its own (READ COMMITTED).
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import UTC, timedelta
+from typing import Any, cast
+
+import psycopg
+from eventsourcing.persistence import EventStore
+from psycopg import Connection, Cursor
+
+from ledger.decisions import Key, reads
+from ledger.errors import AppendFailed, LedgerError, Unavailable
+from ledger.log.database import Database, check
+from ledger.log.deciding import Group, Outcome, Unit
+from ledger.log.snapshots import Snapshots
+from ledger.log.world import LockedWorld
+
+SESSION = """
+SELECT set_config('lock_timeout', %(lock)s, false),
+       set_config('default_transaction_isolation', 'read committed', false),
+       set_config('idle_in_transaction_session_timeout', '60s', false),
+       set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
+       set_config('enable_mergejoin', 'off', false)
+"""
+LOCK = "SELECT simulated FROM log.ledger FOR UPDATE"
+HEAD = "SELECT position, greatest(last_recorded_at, CASE WHEN NOT simulated THEN clock_timestamp() END) FROM log.head"
+CHANGED = "SELECT aggregate, subject FROM log.entries WHERE position > %s LIMIT %s"
+MOST_CHANGED = 20_000
+STORED = """
+SELECT asked.source, asked.id, entry.entry
+FROM unnest(%s::text[], %s::text[]) AS asked (source, id)
+CROSS JOIN LATERAL (
+    SELECT entry FROM log.entries AS told WHERE told.source = asked.source AND told.id = asked.id LIMIT 1
+) AS entry
+"""
+NOTIFY = "SELECT pg_notify('ledger_appended', %s)"
+
+_logger = logging.getLogger(__name__)
+
+
+class Appending:
+    """Appends groups of units for one process; any thread may call, one group goes at a time."""
+
+    def __init__(self, database: Database, events: EventStore[str], snapshots: Snapshots) -> None:
+        self._database = database
+        self._events = events
+        self._snapshots = snapshots
+        self._skew = timedelta(seconds=database.settings.clock_skew_seconds)
+        self._lock = threading.Lock()
+        self._connection: Connection[Any] | None = None
+        # every entry up to here is reflected in the snapshots kept; at first there are none
+        self._seen = 2**63 - 1
+
+    def append(self, units: Sequence[tuple[Unit, str]]) -> list[Outcome]:
+        """Append units, each with the key id it is recorded by, in one transaction; one outcome per unit, in order.
+
+        A unit that is refused does not hurt the others. Where the database fails, the outcome is Unavailable: sending
+        again with the same ids is safe.
+        """
+        if not units:
+            return []
+        with self._lock:
+            try:
+                return self._append(units)
+            except psycopg.Error as error:
+                if len(units) == 1:
+                    _logger.error("an append was refused by the database: %s", error.diag.message_primary)
+                    return [AppendFailed("The database refused the events; the ledger's log says why.")]
+                # one of them is at fault; alone, each gets its own answer
+                return [outcome for unit in units for outcome in self._append_alone(unit)]
+            except LedgerError as error:
+                return [error] * len(units)
+
+    def close(self) -> None:
+        """Close the connection appends go through."""
+        with self._lock:
+            self._disconnect()
+
+    def _append_alone(self, unit: tuple[Unit, str]) -> list[Outcome]:
+        try:
+            return self._append([unit])
+        except psycopg.Error as error:
+            _logger.error("an append was refused by the database: %s", error.diag.message_primary)
+            return [AppendFailed("The database refused the events; the ledger's log says why.")]
+        except LedgerError as error:
+            return [error]
+
+    def _append(self, units: Sequence[tuple[Unit, str]]) -> list[Outcome]:
+        """Try, and once more on a new connection if the old one fails before a commit was sent."""
+        for attempt in (1, 2):
+            committing = False
+            try:
+                connection = self._connected()
+                with connection.cursor(binary=True) as cursor:
+                    group = self._caught_up(connection, cursor, units)
+                    outcomes = [group.decide(unit, recorded_by) for unit, recorded_by in units]
+                    entries = group.overlay.entries
+                    if entries:
+                        # the library's protocol of events names two attributes; the mapper reads ours
+                        self._events.put(cast(Sequence[Any], entries), cursor=cursor)
+                    committing = True
+                    with connection.pipeline():
+                        if entries:
+                            cursor.execute(NOTIFY, [str(group.position)])
+                        connection.commit()
+                self._seen = group.position
+                for key, snapshot in group.overlay.snapshots.items():
+                    self._snapshots.keep(key, snapshot)
+                return outcomes
+            except psycopg.Error as error:
+                lost = self._connection is None or self._connection.closed
+                self._disconnect()
+                if not (lost or isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))):
+                    raise
+                waited = isinstance(error, psycopg.errors.LockNotAvailable)
+                if committing or waited or attempt == 2:
+                    raise Unavailable(_unavailable(error, committing, waited)) from error
+                self._database.revive()
+            except BaseException:
+                self._disconnect()
+                raise
+        raise AssertionError("not reached")
+
+    def _caught_up(self, connection: Connection[Any], cursor: Cursor[Any], units: Sequence[tuple[Unit, str]]) -> Group:
+        """Take the lock, then forget what others have changed and load what is to be decided on."""
+        claims = [claim for unit, _ in units for claim in unit]
+        with connection.pipeline(), connection.cursor() as lock, connection.cursor() as changed:
+            lock.execute(LOCK)
+            changed.execute(CHANGED, [self._seen, MOST_CHANGED])
+            cursor.execute(HEAD)
+            row = lock.fetchone()
+            assert row is not None, "a ledger's row is made when it is opened"
+            if changed.rowcount == MOST_CHANGED:
+                self._snapshots.forget_all()
+            self._snapshots.forget(changed.fetchall())
+            head = cursor.fetchone()
+            assert head is not None
+            self._seen = head[0]
+        cursor.execute(STORED, [[claim.source for claim in claims], [claim.id for claim in claims]])
+        stored = {(source, event_id): entry for source, event_id, entry in cursor}
+        known = {}
+        missing: dict[Key, None] = {}
+        for claim in claims:
+            for key in reads(claim):
+                snapshot = self._snapshots.snapshot(key)
+                if snapshot is None:
+                    missing[key] = None
+                else:
+                    known[key] = snapshot
+        known.update(self._snapshots.load(cursor, missing))
+        world = LockedWorld(cursor, self._snapshots, known)
+        return Group(world, head[0], head[1].astimezone(UTC), row[0], self._skew, stored)
+
+    def _connected(self) -> Connection[Any]:
+        if self._connection is None:
+            connection = self._database.connect(prepare_threshold=0)
+            check(connection)
+            lock_milliseconds = str(int(self._database.settings.lock_timeout_seconds * 1000))
+            connection.execute(SESSION, {"lock": lock_milliseconds})
+            connection.autocommit = False
+            self._connection = connection
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _unavailable(error: psycopg.Error, committing: bool, waited: bool) -> str:
+    if waited:
+        return "Another process has held the ledger's lock for too long: send again with the same ids."
+    if committing:
+        return "The database did not say whether the events were committed: send again with the same ids."
+    return f"The database does not take the events now ({str(error).strip()}): send again with the same ids."

@@ -1,0 +1,174 @@
+"""The ledger: the log of one database, opened for appending and reading."""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self, cast
+
+from eventsourcing.application import Application
+from eventsourcing.persistence import Tracking
+from eventsourcing.utils import Environment, EnvType
+from psycopg import Connection
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from ledger.claims import Claim
+from ledger.errors import OtherLedger
+from ledger.events import COLUMNS
+from ledger.log.appender import Appender
+from ledger.log.appending import Appending
+from ledger.log.database import Database
+from ledger.log.deciding import Appended, Outcome
+from ledger.log.keys import Keys
+from ledger.log.migration import migrate
+from ledger.log.persistence import LogTrackingRecorder, environment
+from ledger.log.reading import Head, Reader
+from ledger.log.relation import make_events_view
+from ledger.log.snapshots import Snapshots
+from ledger.log.waker import Waker
+from ledger.settings import Settings
+
+CREATE = """
+INSERT INTO log.ledger (ledger_id, simulated, created_at) VALUES (gen_random_uuid(), %s, clock_timestamp())
+ON CONFLICT DO NOTHING
+"""
+IS_SIMULATED = "SELECT simulated FROM log.ledger"
+
+
+class Ledger(Reader, Application[str]):
+    """One ledger, open in this process. Any number of processes may have the same one open.
+
+    `append` and `appender` append; the methods of `Reader` read; `keys` are its API keys; `pool` gives connections to
+    those who read tables of their own. Close it, or use it as a context manager.
+    """
+
+    name = "ledger"
+
+    def __init__(self, database: Database, *, simulated: bool) -> None:
+        Reader.__init__(self, database)
+        Application.__init__(self, environment(database.conninfo))
+        self.database = database
+        self.settings = database.settings
+        self.simulated = simulated
+        self.keys = Keys(database)
+        self._appending = Appending(database, self.events, self.kept)
+        self._appender: Appender | None = None
+        self._starting = threading.Lock()
+        # the class is the one the environment names
+        self._tracking = cast(LogTrackingRecorder, self.factory.tracking_recorder())
+
+    @classmethod
+    def open(cls, settings: Settings, *, simulated: bool | None = None) -> Self:
+        """The ledger of the database `settings` name, created and migrated as needed.
+
+        `simulated`, decided when a ledger is created (not, unless said), gives one that takes its recording clock from
+        the events; None takes an existing ledger as it is. Raises Unfit (EmbeddedServerError, DatabaseUnfit,
+        MigrationError, OtherLedger) or Unavailable.
+        """
+        database = Database.open(settings)
+        try:
+            with database.connect() as connection:
+                _prepare(connection)
+                connection.execute(CREATE, [bool(simulated)])
+                row = connection.execute(IS_SIMULATED).fetchone()
+            assert row is not None
+            if simulated is not None and row[0] != simulated:
+                raise OtherLedger(
+                    f"This ledger was created {'for simulation' if row[0] else 'for real events'}, which cannot be "
+                    "changed: use another database (LEDGER_DATABASE_URL) or home (LEDGER_HOME)."
+                )
+            return cls(database, simulated=row[0])
+        except BaseException:
+            database.close()
+            raise
+
+    @classmethod
+    def prepare(cls, settings: Settings) -> None:
+        """Bring the database `settings` name to this program's structure, creating no ledger in it."""
+        with Database.open(settings) as database, database.connect() as connection:
+            _prepare(connection)
+
+    @property
+    def pool(self) -> ConnectionPool[Connection[Any]]:
+        """Connections for readers: tuple rows, one transaction per use, times in UTC."""
+        return self.database.pool
+
+    @property
+    def kept(self) -> Snapshots:
+        """The aggregate states kept in memory."""
+        return cast(Snapshots, self.repository)
+
+    @property
+    def appender(self) -> Appender:
+        """The group commit of this process, started at first use."""
+        with self._starting:
+            if self._appender is None:
+                self._appender = Appender(
+                    self._appending.append,
+                    queue_events=self.settings.queue_events,
+                    transaction_events=self.settings.transaction_events,
+                )
+            return self._appender
+
+    def append(self, units: Sequence[Sequence[Claim]], recorded_by: str) -> list[Outcome]:
+        """Append units, each of which stands or falls as a whole, in one transaction recorded by key `recorded_by`.
+
+        Blocks until it is durable. Gives per unit one Appended per claim, or the LedgerError that kept it out: Refused
+        (also VersionMismatch and DuplicateMismatch), Unavailable or AppendFailed.
+        """
+        return self._appending.append([(unit, recorded_by) for unit in units])
+
+    def now(self) -> datetime:
+        """The ledger's present time (UTC): its clock's, or on a simulated ledger the last recorded time."""
+        return self.head().last_recorded_at if self.simulated else datetime.now(UTC)
+
+    def waker(self) -> Waker:
+        """A new watcher of the log's end; the caller closes it."""
+        return Waker(self.database)
+
+    def track(self, connection: Connection[Any], reader: str, position: int) -> None:
+        """Note, in the transaction of `connection`, that `reader` has taken all up to `position`.
+
+        Raises eventsourcing.persistence.IntegrityError when it had come as far already.
+        """
+        with connection.cursor(row_factory=dict_row) as cursor:
+            self._tracking.advance(cursor, Tracking(reader, position))
+
+    def tracked(self, reader: str) -> int:
+        """How far `reader` has come; 0 when it has not begun."""
+        return self._tracking.max_tracking_id(reader) or 0
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """The library's settings: ours alone, nothing from the process environment."""
+        return Environment(name, env)
+
+    def construct_repository(self) -> Snapshots:
+        """The repository of snapshots, bounded by LEDGER_CACHED_STREAMS."""
+        return Snapshots(self.events, cache_maxsize=self._database.settings.cached_streams)
+
+    def close(self) -> None:
+        """Append what waits, then leave the database. Closing twice does nothing more."""
+        if self.closing.is_set():
+            return
+        if self._appender is not None:
+            self._appender.close()
+        self._appending.close()
+        Application.close(self)
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _prepare(connection: Connection[Any]) -> None:
+    migrate(connection)
+    make_events_view(connection, COLUMNS)
+
+
+__all__ = ["Appended", "Head", "Ledger", "Outcome"]

@@ -1,0 +1,75 @@
+"""Aggregate states kept in memory for deciding, the least recently used going first.
+
+The library's repository would ask the database for newer events at every use. Here the append, holding the ledger's
+lock, forgets what other processes have changed and so knows that the rest is current: appending the ten-thousandth
+event of a subject costs like the tenth.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, cast
+
+from eventsourcing.application import LRUCache, Repository
+from eventsourcing.persistence import EventStore
+from psycopg import Cursor
+
+from ledger.claims import decode
+from ledger.decisions import NOTHING, Key, Snapshot, fold
+
+STREAMS = """
+SELECT asked.aggregate, asked.subject, entry.version, entry.entry
+FROM unnest(%s::text[], %s::text[]) AS asked (aggregate, subject)
+CROSS JOIN LATERAL (
+    SELECT version, entry FROM log.entries AS own
+    WHERE own.aggregate = asked.aggregate AND own.subject = asked.subject OFFSET 0
+) AS entry
+ORDER BY asked.aggregate, asked.subject, entry.version
+"""
+
+
+class Snapshots(Repository[str]):
+    """The library's repository, holding a Snapshot per stream, also of streams in which nothing is recorded."""
+
+    def __init__(self, event_store: EventStore[str], *, cache_maxsize: int) -> None:
+        super().__init__(event_store, cache_maxsize=cache_maxsize, fastforward=False, deepcopy_from_cache=False)
+        self._kept = cast(LRUCache[str, Snapshot], self.cache)
+
+    def snapshot(self, key: Key) -> Snapshot | None:
+        """The snapshot kept of a stream, None when there is none in memory."""
+        try:
+            return self._kept.get(_id(key))
+        except KeyError:
+            return None
+
+    def keep(self, key: Key, snapshot: Snapshot) -> None:
+        """Keep a snapshot that is known to be current."""
+        self._kept.put(_id(key), snapshot)
+
+    def forget(self, keys: Iterable[Key]) -> None:
+        """Forget streams that others have changed."""
+        for key in keys:
+            try:
+                self._kept.get(_id(key), evict=True)
+            except KeyError:
+                continue
+
+    def forget_all(self) -> None:
+        """Forget everything, when others have changed too much to name it."""
+        self._kept = LRUCache(self._kept.maxsize)
+        self.cache = cast(Any, self._kept)
+
+    def load(self, cursor: Cursor[Any], keys: Iterable[Key]) -> dict[Key, Snapshot]:
+        """Read streams in one query, whatever is kept of them, and keep what they come to."""
+        found = dict.fromkeys(keys, NOTHING)
+        if found:
+            cursor.execute(STREAMS, [[key[0] for key in found], [key[1] for key in found]])
+            for key, rows in groupby(cursor, key=lambda row: (row[0], row[1])):
+                entries = [decode(row[3]) for row in rows]
+                found[key] = Snapshot(entries[-1].version, fold(key[0], entries))
+        for key, snapshot in found.items():
+            self.keep(key, snapshot)
+        return found
+
+
+def _id(key: Key) -> str:
+    return f"{key[0]}:{key[1]}"

@@ -1,0 +1,49 @@
+"""One thing told: the envelope all events share, before and after the ledger has recorded it.
+
+Also the small protocol through which an aggregate, deciding, reads other subjects.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from ledger.vocabulary import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """What the sender says: which event, of which subject, when, and who says so.
+
+    ``occurred_at`` is aware UTC. ``reason`` is personal text.
+    """
+
+    id: str
+    source: str
+    type: str
+    aggregate: str
+    subject: str
+    occurred_at: datetime
+    data: Event
+    actor: str | None = None
+    reason: str | None = None
+    correlation_id: str | None = None
+    causation_id: str | None = None
+
+    @property
+    def stream(self) -> str:
+        """The stream's id, such as ``contact:CT-1``."""
+        return f"{self.aggregate}:{self.subject}"
+
+
+class Reading(Protocol):
+    """What an aggregate may read of other subjects while it decides."""
+
+    def state(self, aggregate: str, subject: str) -> Any:
+        """The subject's present state; None when it was never opened."""
+
+    def referring(self, aggregate: str, field: str, subject: str) -> Iterable[str]:
+        """The subjects of ``aggregate`` that have ever named ``subject`` in ``field``, each once, in any order.
+
+        Events since voided count too: the reader looks at the states of those it is given.
+        """

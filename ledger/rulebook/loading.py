@@ -1,0 +1,68 @@
+"""Reading a rule book from YAML, with messages that point at line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from ledger.rulebook.model import RuleBook
+
+
+class BadRuleBook(ValueError):
+    """The rule book cannot be used; every line of the message says where and why."""
+
+
+def load(text: str, source: str = "rule book") -> RuleBook:
+    """Parse and validate one book.
+
+    Raises BadRuleBook; each of its lines reads `source:line: key: what is wrong`.
+    """
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise BadRuleBook(f"{source}:{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    try:
+        return RuleBook.model_validate(content)
+    except ValidationError as error:
+        problems = [
+            f"{source}:{line_of(tree, each['loc'])}: {'.'.join(map(str, each['loc'])) or 'book'}: {each['msg']}"
+            for each in error.errors()
+        ]
+        raise BadRuleBook("\n".join(problems)) from error
+
+
+def line_of(tree: yaml.Node | None, path: Sequence[int | str]) -> int:
+    """The line, counted from 1, of the deepest part of the path that the text holds."""
+    node: Any = tree
+    line = node.start_mark.line + 1 if node is not None else 1
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+@cache
+def default_text() -> str:
+    """The book that a new ledger publishes first, as YAML."""
+    return files("ledger.rulebook").joinpath("default.yaml").read_text(encoding="utf-8")
+
+
+@cache
+def default_book() -> RuleBook:
+    return load(default_text(), "default.yaml")

@@ -1,0 +1,89 @@
+"""The one place where configuration is read: environment variables, each described here.
+
+Every variable is `LEDGER_<NAME>`; `HOST` and `PORT` are understood without the prefix too.
+"""
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process of the ledger needs to know before it can start.
+
+    Raises pydantic.ValidationError, naming variable and reason, when a value makes no sense.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="ignore", populate_by_name=True)
+
+    home: Path = Field(
+        default=Path(".ledger"),
+        description="Directory of the embedded PostgreSQL and of files the ledger keeps beside it.",
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Connection string of a PostgreSQL server (15 or later). Without it the embedded one is started.",
+    )
+    host: str = Field(
+        default="127.0.0.1",
+        validation_alias=AliasChoices("LEDGER_HOST", "HOST"),
+        description="Address the HTTP server listens on.",
+    )
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        validation_alias=AliasChoices("LEDGER_PORT", "PORT"),
+        description="Port the HTTP server listens on; 0 takes a free one.",
+    )
+    max_body_bytes: int = Field(
+        default=16 * 1024 * 1024, ge=1024, description="Largest request body accepted, in bytes."
+    )
+    max_batch_events: int = Field(default=10_000, ge=1, description="Most events in one request.")
+    max_page_rows: int = Field(default=1_000, ge=1, description="Most rows in one page of a list.")
+    queue_events: int = Field(
+        default=20_000, ge=1, description="Most events waiting to be appended before requests are answered with 503."
+    )
+    transaction_events: int = Field(
+        default=4_000, ge=1, description="Most events taken together into one append transaction."
+    )
+    clock_skew_seconds: int = Field(
+        default=300, ge=0, description="How far `time` of an event may lie after the moment it is recorded, in seconds."
+    )
+    cached_streams: int = Field(
+        default=50_000,
+        ge=100,
+        description="Aggregate states kept in memory for deciding, the least recently used go first.",
+    )
+    pool_connections: int = Field(
+        default=10, ge=1, description="Most database connections of one process for reading (it uses three more)."
+    )
+    pool_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long a request waits for a database connection, in seconds."
+    )
+    lock_timeout_seconds: float = Field(
+        default=20.0, gt=0, description="How long an append waits for another process to finish its own, in seconds."
+    )
+    poll_seconds: float = Field(
+        default=1.0, gt=0, description="How often the head is asked for when no notification arrives, in seconds."
+    )
+    key_days: int = Field(default=365, ge=1, description="Days a new API key is valid unless said otherwise.")
+    log_level: str = Field(default="INFO", description="Least level written to the log: DEBUG, INFO, WARNING, ERROR.")
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+            raise ValueError("must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL")
+        return level.upper()
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("database_url")
+    @classmethod
+    def _not_blank(cls, url: SecretStr | None) -> SecretStr | None:
+        return url if url is not None and url.get_secret_value().strip() else None

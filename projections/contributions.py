@@ -1,0 +1,114 @@
+"""What each row contributes to the figures: the one expression behind counters, rebuilds and readings.
+
+An additive KPI is a sum of contributions (metric, day, dimensions, numerator, denominator), one per row and metric.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from ledger.rulebook.expressions import Kind, parse
+from ledger.rulebook.model import Metric, RuleBook
+from projections.tables import TABLES
+from projections.tables.clockwork import clock_columns, local_day
+from projections.tables.expressions import bind, condition, schema_for
+
+
+def columns_of(table: str, book: RuleBook) -> dict[str, Kind]:
+    """All columns a table has under a rule book: its own, then those of its clocks."""
+    return {**TABLES[table].columns, **clock_columns(table, book)}
+
+
+def dimensions_of(book: RuleBook) -> tuple[str, ...]:
+    """Every dimension that any additive metric is broken down by; the counters' columns."""
+    return tuple(sorted({name for metric in book.metrics if metric.type == "ratio" for name in metric.by}))
+
+
+def gate(metric: Metric) -> str | None:
+    """The clock whose end makes a row count, if the metric has one: that of its denominator, or of its value."""
+    found = re.search(r"\b([a-z][a-z0-9_]*)\.(?:ended|elapsed)\b", metric.denominator or metric.value or "")
+    return found[1] if found else None
+
+
+class Contributor:
+    """One metric's reading of its table's rows."""
+
+    def __init__(self, metric: Metric, book: RuleBook) -> None:
+        self.metric = metric
+        self.book = book
+        self.columns = columns_of(metric.table, book)
+        self.schema: Mapping[str, Kind] = schema_for(self.columns, metric.table, book)
+        self.gate = gate(metric)
+
+    def included(self, rows: ir.Table) -> ir.BooleanValue:
+        """Whether a row is looked at at all."""
+        if self.metric.where is None:
+            return ibis.literal(True)
+        return condition(self.metric.where, rows, self.schema)
+
+    def at(self, rows: ir.Table) -> ir.Value:
+        """The moment (or day) that decides the period."""
+        return bind(parse(self.metric.agg_time_dimension, self.schema), rows)
+
+    def day(self, rows: ir.Table) -> ir.Value:
+        """The day, in the book's time zone, that the row counts on."""
+        at = parse(self.metric.agg_time_dimension, self.schema)
+        value = bind(at, rows)
+        return value if at.kind == "day" else local_day(value, self.book.time_zone)
+
+    def amount(self, text: str | None, rows: ir.Table) -> ir.Value:
+        """What an expression adds to a sum: 1 or 0 for a condition, the number for a number; no expression: 1."""
+        if text is None:
+            return ibis.literal(1, "int64")
+        expression = parse(text, self.schema)
+        value = bind(expression, rows)
+        if expression.kind == "boolean":
+            return value.fill_null(False).ifelse(ibis.literal(1, "int64"), ibis.literal(0, "int64"))
+        return value.fill_null(0)
+
+    def dimension(self, name: str, rows: ir.Table) -> ir.Value:
+        """A dimension's value, '' where there is none."""
+        defined = next((each for each in self.book.dimensions if each.name == name), None)
+        if defined is None:
+            return rows[name].fill_null("")
+        return ibis.cases(
+            *((condition(case.when, rows, self.schema), ibis.literal(case.then)) for case in defined.cases),
+            else_=ibis.literal(defined.otherwise or ""),
+        )
+
+    def rows(self, rows: ir.Table, *extra: str) -> ir.Table:
+        """One contribution per row that counts: metric, day, every dimension, numerator, denominator."""
+        denominator = self.amount(self.metric.denominator, rows)
+        each = rows.filter(self.included(rows) & self.at(rows).notnull() & (denominator != 0))
+        return each.select(
+            *extra,
+            metric=ibis.literal(self.metric.name),
+            day=self.day(each),
+            **{
+                name: self.dimension(name, each) if name in self.metric.by else ibis.literal("")
+                for name in dimensions_of(self.book)
+            },
+            numerator=self.amount(self.metric.numerator, each),
+            denominator=self.amount(self.metric.denominator, each),
+        )
+
+
+def contributions(table: str, rows: ir.Table, book: RuleBook, sign: str | None = None) -> ir.Table | None:
+    """The counters that a table's rows add up to, or None where no additive metric stands on the table.
+
+    `sign` names a column of 1 and −1 to count rows by.
+    """
+    metrics = [metric for metric in book.metrics if metric.table == table and metric.type == "ratio"]
+    if not metrics:
+        return None
+    each = [Contributor(metric, book).rows(rows, *([sign] if sign else [])) for metric in metrics]
+    together = ibis.union(*each) if len(each) > 1 else each[0]
+    weight = together[sign] if sign else ibis.literal(1, "int64")
+    sums = together.group_by("metric", "day", *dimensions_of(book)).agg(
+        numerator=(together.numerator * weight).sum(), denominator=(together.denominator * weight).sum()
+    )
+    return sums.filter((sums.numerator != 0) | (sums.denominator != 0))

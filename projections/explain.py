@@ -1,0 +1,212 @@
+"""Which event is behind a cell: a column names its sources, so any cell can be traced to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+from psycopg import Connection, sql
+
+from ledger.claims import Recorded
+from ledger.log.application import Ledger
+from ledger.rulebook.expressions import Kind
+from ledger.rulebook.model import Target
+from projections.contributions import columns_of
+from projections.generations import Generation, live
+from projections.reading import UnknownColumn, UnknownTable
+from projections.relation import RAW, effective
+from projections.statements import to_sql
+from projections.tables import TABLES
+from projections.tables.contact import with_cycle
+from projections.tables.expressions import CLOCK_COLUMNS
+from projections.values import read, shown
+
+MOST = 20
+"""Events shown of a cell that many add up to."""
+
+
+class UnknownRow(LookupError):
+    """The table has no such row."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A cell, where it comes from, and the events behind it.
+
+    from_: in words, how the column is made (`last customer_id of contact.received, contact.identified`); rule: for the
+    columns of a clock, its target in the rule book; through: the cells of other tables it is taken from.
+    """
+
+    table: str
+    key: Mapping[str, Any]
+    column: str
+    value: Any
+    from_: str
+    events: list[Recorded] = field(default_factory=list)
+    rule: Target | None = None
+    through: list[Explanation] = field(default_factory=list)
+
+
+def explain(ledger: Ledger, table: str, key: tuple[str, ...], column: str) -> Explanation:
+    """Explain one cell of a live table; `key` holds the row's key as text, in the order of the table's key.
+
+    Raises UnknownTable, UnknownColumn, UnknownRow, BadValue.
+    """
+    with ledger.pool.connection() as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return _Explainer(ledger, connection, live(connection)).cell(table, key, column)
+
+
+class _Explainer:
+    def __init__(self, ledger: Ledger, connection: Connection[Any], generation: Generation) -> None:
+        self.ledger = ledger
+        self.connection = connection
+        self.generation = generation
+
+    def cell(self, table: str, key: tuple[str, ...], column: str) -> Explanation:
+        if table not in TABLES:
+            raise UnknownTable(f"there is no table {table!r} with cells to explain; there are {', '.join(TABLES)}")
+        kinds = columns_of(table, self.generation.book)
+        if column not in kinds:
+            raise UnknownColumn(f"table {table} has no column {column!r}; it has {', '.join(kinds)}")
+        definition = TABLES[table]
+        if len(key) != len(definition.key):
+            raise UnknownRow(f"a row of {table} is named by {', '.join(definition.key)}")
+        values = {name: read(kinds[name], text) for name, text in zip(definition.key, key, strict=True)}
+        row = self._row(table, kinds, values)
+        explanation = Explanation(
+            table=table,
+            key={name: shown(kinds[name], value) for name, value in values.items()},
+            column=column,
+            value=shown(kinds[column], row[column]),
+            from_=f"{table}.{column}",
+        )
+        clock = self._clock_of(table, column)
+        if clock is not None:
+            return self._of_clock(explanation, clock, key)
+        if column in definition.borrowed:
+            return self._borrowed(explanation, row, *definition.borrowed[column])
+        return self._told(explanation, row)
+
+    def _row(self, table: str, kinds: Mapping[str, Kind], values: Mapping[str, Any]) -> dict[str, Any]:
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, kinds)),
+            sql.Identifier(self.generation.schema, table),
+            sql.SQL(" AND ").join(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in values.items()
+            ),
+        )
+        found = self.connection.execute(query).fetchone()
+        if found is None:
+            raise UnknownRow(f"{table} has no row {', '.join(map(str, values.values()))}")
+        return dict(zip(kinds, found, strict=True))
+
+    def _clock_of(self, table: str, column: str) -> Target | None:
+        for target in self.generation.book.targets:
+            if target.table == table and column in {f"{target.name}_{part}" for part in CLOCK_COLUMNS}:
+                return target
+        return None
+
+    def _of_clock(self, explanation: Explanation, target: Target, key: tuple[str, ...]) -> Explanation:
+        """A clock's columns come from where it starts, stops and is dropped, and from the rule."""
+        part = explanation.column.removeprefix(f"{target.name}_")
+        wanted = {
+            "started_at": [target.start],
+            "deadline": [target.deadline or target.start],
+            "stopped_at": [target.stop],
+        }.get(part, [target.start, target.stop, *target.dropped_by])
+        through = [self.cell(explanation.table, key, column) for column in wanted]
+        limits = "; ".join(f"{each.within.text}{f' when {each.when}' if each.when else ''}" for each in target.limits)
+        words = (
+            f"clock {target.name} from {target.start} to {target.stop} ({target.clock}): {limits or target.deadline}"
+        )
+        events = {event.position: event for each in through for event in each.events}
+        return _filled(
+            explanation, from_=words, rule=target, through=through, events=[events[at] for at in sorted(events)]
+        )
+
+    def _borrowed(self, explanation: Explanation, row: Mapping[str, Any], table: str, column: str) -> Explanation:
+        """A cell taken over from other tables' rows: explain it there."""
+        upstream = TABLES[table]
+        matched = self._matching(explanation, row, upstream.name)
+        through = [self.cell(table, each, column) for each in matched]
+        events = {event.position: event for each in through for event in each.events}
+        return _filled(
+            explanation,
+            from_=f"{table}.{column}",
+            through=through,
+            events=[events[at] for at in sorted(events)][:MOST],
+        )
+
+    def _matching(self, explanation: Explanation, row: Mapping[str, Any], table: str) -> list[tuple[str, ...]]:
+        """Keys of the upstream rows that share a column with this row."""
+        upstream = TABLES[table]
+        kinds = columns_of(table, self.generation.book)
+        shared = next(
+            (
+                (name, row.get(own))
+                for name, own in (
+                    *((name, name) for name in upstream.partition),
+                    *((name, name) for name in TABLES[explanation.table].key if name in kinds),
+                    (upstream.partition[0], "subject"),
+                )
+                if row.get(own) is not None
+            ),
+            None,
+        )
+        if shared is None:
+            return []
+        query = sql.SQL("SELECT {} FROM {} WHERE {} = {} ORDER BY {} LIMIT {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, upstream.key)),
+            sql.Identifier(self.generation.schema, table),
+            sql.Identifier(shared[0]),
+            sql.Literal(shared[1]),
+            sql.SQL(", ").join(map(sql.Identifier, upstream.key)),
+            sql.Literal(MOST),
+        )
+        found = self.connection.execute(query).fetchall()
+        return [
+            tuple(str(shown(kinds[name], value)) for name, value in zip(upstream.key, each, strict=True))
+            for each in found
+        ]
+
+    def _told(self, explanation: Explanation, row: Mapping[str, Any]) -> Explanation:
+        """A cell set by an event of the row's own subject: find that event by the column's own definition."""
+        definition = TABLES[explanation.table]
+        aggregate = str(row["aggregate"]) if "aggregate" in definition.key else definition.aggregates[0]
+        subject = str(row["subject"] if "subject" in definition.key else row[definition.key[0]])
+        raw = ibis.table(RAW, name="events", database="log")
+        events = effective(raw.filter((raw["aggregate"] == aggregate) & (raw.subject == subject)))
+        events = self._of_part(events, explanation.table, row)
+        spec = definition.cells.get(explanation.column)
+        if spec is None:
+            position = events.position.min() if explanation.column in definition.key else events.position.max()
+            words = f"{', '.join(sorted(definition.sources))} of {aggregate} {subject}"
+        else:
+            position = spec.source(events)
+            words = f"{spec.pick} {spec.field} of {', '.join(spec.types)}"
+            if spec.undone_by:
+                words += f", until {', '.join(spec.undone_by)}"
+        found = self.connection.execute(to_sql(events.agg(position=position)).encode()).fetchone()
+        entry = self.ledger.entry(int(found[0])) if found and found[0] is not None else None
+        return _filled(explanation, from_=words, events=[entry] if entry else [])
+
+    def _of_part(self, events: ir.Table, table: str, row: Mapping[str, Any]) -> ir.Table:
+        """Only the events of the row's part (its cycle, its pause, its role …)."""
+        part = TABLES[table].part
+        if part is None:
+            return events
+        value = row[part]
+        if part == "cycle":
+            events = with_cycle(events)
+            return events.filter(events.cycle == value)
+        if part == "rating":
+            return events.filter(events.rating_id.coalesce(events.position.cast("string")) == value)
+        return events.filter(events[part] == value)
+
+
+def _filled(explanation: Explanation, **parts: Any) -> Explanation:
+    return Explanation(**{**explanation.__dict__, **parts})

@@ -1,0 +1,92 @@
+"""Where a definition finds its inputs: as a whole (a rebuild, an as-of), or for the keys a batch touches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ibis
+import ibis.expr.types as ir
+
+from ledger.rulebook.expressions import Kind
+from ledger.rulebook.model import RuleBook
+from projections.contributions import columns_of
+from projections.relation import EFFECTIVE, ENVELOPE, fields_of
+from projections.tables import TABLES
+from projections.tables.definition import DTYPES
+
+DAYS = ibis.schema(
+    {
+        "calendar": "string",
+        "day": "int64",
+        "ends_at": "int64",
+        "opens_at": "int64",
+        "closes_at": "int64",
+        "before_us": "int64",
+        "working": "boolean",
+        "ordinal": "int64",
+    }
+)
+LOG: Mapping[str, ibis.Schema] = {
+    "names": ibis.schema({"aggregate": "string", "subject": "string", "position": "int64", "field": "string"}),
+    "entries": ibis.schema({"aggregate": "string", "subject": "string", "position": "int64"}),
+}
+
+
+def schema_of(columns: Mapping[str, Kind]) -> ibis.Schema:
+    return ibis.schema({name: DTYPES[kind] for name, kind in columns.items()})
+
+
+class Whole:
+    """All events and all rows, as tables of one schema (or of none)."""
+
+    def __init__(self, book: RuleBook, schema: str | None = None, table: str = "") -> None:
+        self.book = book
+        self.schema = schema
+        self.of_table = table
+        self.stages: dict[str, ir.Table] = {}
+
+    def events(self, *aggregates: str) -> ir.Table:
+        events = ibis.table(EFFECTIVE, name="effective_events")
+        return events.filter(events["aggregate"].isin(aggregates)).select(*ENVELOPE, *fields_of(*aggregates), "seq")
+
+    def table(self, name: str) -> ir.Table:
+        if name in LOG:
+            return ibis.table(LOG[name], name=name, database="log")
+        return ibis.table(schema_of(columns_of(name, self.book)), name=name, database=self.schema)
+
+    def scoped(self, table: str) -> ir.Table:
+        return self.table(table)
+
+    def keys(self) -> ir.Table | None:
+        return None
+
+    def stage(self, name: str, rows: ir.Table) -> ir.Table:
+        full_name = f"stage_{self.of_table}_{name}"
+        self.stages[full_name] = rows
+        return ibis.table(rows.schema(), name=full_name)
+
+    def days(self) -> ir.Table:
+        return ibis.table(DAYS, name="calendar_days", database=self.schema)
+
+
+class Touched(Whole):
+    """The events and rows that a batch's keys of one table touch; the keys stand in `keys_<table>`."""
+
+    def __init__(self, book: RuleBook, schema: str, table: str) -> None:
+        super().__init__(book, schema, table)
+        self.definition = TABLES[table]
+
+    def keys(self) -> ir.Table:
+        columns = {name: DTYPES[self.definition.columns[name]] for name in self.definition.partition}
+        return ibis.table(ibis.schema(columns), name=f"keys_{self.definition.name}")
+
+    def events(self, *aggregates: str) -> ir.Table:
+        events = super().events(*aggregates)
+        keys = self.keys()
+        if self.definition.partition == ("aggregate", "subject"):
+            return events.semi_join(keys, ["aggregate", "subject"])
+        return events.semi_join(keys, events.subject == keys[self.definition.partition[0]])
+
+    def scoped(self, table: str) -> ir.Table:
+        rows = self.table(table)
+        return rows.semi_join(self.keys(), self.definition.partition[0])

@@ -1,0 +1,233 @@
+"""The projector: brings a generation's tables and counters up to the log, a batch of positions a transaction.
+
+A batch takes the subjects its events touch and replaces their rows by working them out again from all their events:
+late arrivals, voids and reopenings are no special cases. Rows, counters and checkpoint move in one transaction, and
+the checkpoint's row is locked, so that any number of processes may run a projector: one of them projects.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from psycopg import Connection, Error
+
+from ledger.log.application import Ledger
+from ledger.log.waker import Waker
+from projections.generations import Generation, live
+from projections.relation import VOID
+from projections.statements import Statements, Step, statements
+
+HEAD = "SELECT coalesce(max(position), 0) FROM log.entries"
+CHECKPOINT = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE SKIP LOCKED"
+WAIT_CHECKPOINT = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
+TOUCH = (
+    "INSERT INTO touched SELECT DISTINCT aggregate, subject, type FROM log.entries "
+    "WHERE position > %s AND position <= %s RETURNING aggregate, type"
+)
+WANT_TOUCHED = "INSERT INTO wanted_events SELECT DISTINCT aggregate, subject FROM touched"
+LOADED = "INSERT INTO loaded_events SELECT aggregate, subject FROM wanted_events"
+FORGET_WANTED = "DELETE FROM wanted_events"
+HALT = "UPDATE projections.generations SET halted_at = %s, halted_by = %s WHERE number = %s"
+STATUS = (
+    "SELECT number, coalesce((SELECT notification_id FROM log.tracking WHERE application_name = "
+    "'generation_' || number), 0), halted_at, halted_by FROM projections.generations WHERE state = 'live'"
+)
+LAG = (
+    "SELECT coalesce(max(position), 0), coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at) FILTER "
+    "(WHERE position = %(next)s)), 0)::float8 FROM log.entries "
+    "WHERE position IN (%(next)s, (SELECT max(position) FROM log.entries))"
+)
+
+BATCH = 2_000
+"""Positions a batch takes at the most."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far the live generation is: positions, positions and seconds behind, and what holds it up, if anything."""
+
+    generation: int
+    position: int
+    head: int
+    lag_positions: int
+    lag_seconds: float
+    halted_at: int | None
+    halted_by: str | None
+
+
+class Batches:
+    """Projects batches into one generation over one connection, which it must have to itself."""
+
+    def __init__(self, ledger: Ledger, connection: Connection[Any], generation: Generation) -> None:
+        self.ledger = ledger
+        self.connection = connection
+        self.generation = generation
+        self.statements: Statements = statements(generation.book, generation.schema)
+        with connection.transaction():
+            connection.execute("SET search_path TO pg_temp, pg_catalog")
+            connection.execute("SET jit TO off")
+            for statement in self.statements.scratch:
+                connection.execute(statement.encode())
+
+    def advance(self, limit: int = BATCH, upto: int | None = None, wait: bool = False) -> int | None:
+        """Project the next positions, at most `limit`; how many, or None when another projector is at it."""
+        with self.connection.transaction():
+            row = self._one(WAIT_CHECKPOINT if wait else CHECKPOINT, [self.generation.schema])
+            if row is None:
+                return None
+            start = int(row[0])
+            head = int(self._one(HEAD, [])[0])
+            end = min(head, start + limit, upto if upto is not None else head)
+            if end > start:
+                self._project(start, end)
+                self.ledger.track(self.connection, self.generation.schema, end)
+            return max(end - start, 0)
+
+    def catch_up(self, upto: int | None = None) -> int:
+        """Project until nothing is left; how many positions."""
+        total = 0
+        while done := self.advance(upto=upto, wait=True):
+            total += done
+        return total
+
+    def _project(self, start: int, end: int) -> None:
+        touched = {(row[0], row[1]) for row in self._run(TOUCH, [start, end])}
+        self._run(WANT_TOUCHED)
+        self._load()
+        changed: set[str] = set()
+        for step in self.statements.steps:
+            if self._replace(step, touched, changed):
+                changed.add(step.table.name)
+
+    def _load(self) -> None:
+        self._run(self.statements.load)
+        self._run(LOADED)
+        self._run(FORGET_WANTED)
+
+    def _replace(self, step: Step, touched: set[tuple[str, str]], changed: set[str]) -> bool:
+        """Work the touched rows of one table out again; whether there were any."""
+        table = step.table
+        types = [*table.sources, VOID]
+        keys = 0
+        if any(aggregate in table.aggregates and kind in types for aggregate, kind in touched):
+            keys += self._count(step.started, {"aggregates": list(table.aggregates), "types": types})
+        reached = sum(self._count(statement) for upstream, statement in step.reached if upstream in changed)
+        if not keys + reached:
+            return False
+        if reached and self._count(step.wanted):
+            self._load()
+        for statement in step.stages:
+            self._run(statement)
+        removed = self._count(step.remove)
+        inserted = self._count(step.insert)
+        if step.count is not None and removed + inserted:
+            self._run(step.count)
+        return removed + inserted > 0
+
+    def _run(self, statement: str, parameters: Any = None) -> list[Any]:
+        cursor = self.connection.execute(statement.encode(), parameters, prepare=True)
+        return cursor.fetchall() if cursor.description else []
+
+    def _one(self, statement: str, parameters: Any) -> Any:
+        return self.connection.execute(statement.encode(), parameters, prepare=True).fetchone()
+
+    def _count(self, statement: str, parameters: Any = None) -> int:
+        return self.connection.execute(statement.encode(), parameters, prepare=True).rowcount
+
+
+def status(connection: Connection[Any]) -> Status | None:
+    """How far the live generation is, or None when there is none yet."""
+    row = connection.execute(STATUS).fetchone()
+    if row is None:
+        return None
+    number, position, halted_at, halted_by = row
+    lag = connection.execute(LAG, {"next": position + 1}).fetchone()
+    assert lag is not None
+    head = max(int(lag[0]), position)
+    return Status(
+        number, position, head, head - position, float(lag[1]) if head > position else 0.0, halted_at, halted_by
+    )
+
+
+class Projector:
+    """Keeps the live generation up to the log, in a thread of its own, until stopped.
+
+    It is woken by the waker, survives lost connections and switched generations, and when it cannot go on it says so
+    where `status` finds it and tries again.
+    """
+
+    RETRY_SECONDS = 1.0
+
+    def __init__(self, ledger: Ledger, waker: Waker) -> None:
+        self._ledger = ledger
+        self._waker = waker
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
+        self._log = structlog.get_logger("projector")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch under way and end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._ledger.database.connect() as connection:
+                    self._project_live(connection)
+            except Exception as error:
+                # whatever it is, readers must learn that the tables stand still; trying again is always safe
+                self._log.error("projector_halted", error=type(error).__name__, cause=_cause(error))
+                self._halted(error)
+                self._stopping.wait(self.RETRY_SECONDS)
+
+    def _project_live(self, connection: Connection[Any]) -> None:
+        generation = live(connection)
+        if not generation.current:
+            raise OutdatedGeneration(generation.number)
+        batches = Batches(self._ledger, connection, generation)
+        seen, halted = 0, True
+        while not self._stopping.is_set():
+            done = batches.advance()
+            if halted:
+                connection.execute(HALT, [None, None, generation.number])
+                halted = False
+            if not done:
+                seen = self._waker.wait(max(seen, self._waker.position), 1.0) if done == 0 else seen
+                if done is None:
+                    self._stopping.wait(0.05)
+                if live(connection).number != generation.number:
+                    return
+
+    def _halted(self, error: Exception) -> None:
+        try:
+            with self._ledger.database.connect() as connection:
+                now = status(connection)
+                if now is not None:
+                    connection.execute(HALT, [now.position + 1, _cause(error), now.generation])
+        except Exception:
+            self._log.warning("projector_halt_not_recorded")
+
+
+class OutdatedGeneration(RuntimeError):
+    """The live tables were built under other definitions than this program's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"the tables of generation {number} were built under other definitions: "
+            "run `reqledger replay` to build them anew"
+        )
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without any value of an event in it."""
+    if isinstance(error, Error):
+        return f"{type(error).__name__}: {error.diag.message_primary or str(error).splitlines()[0]}"
+    return f"{type(error).__name__}: {error}"

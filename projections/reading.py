@@ -1,0 +1,200 @@
+"""Reading the live tables: filters, order, pages, and what runs out next."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from psycopg import Connection, sql
+
+from ledger.rulebook.expressions import Kind
+from projections.contributions import columns_of
+from projections.generations import Generation, live, position
+from projections.tables import READABLE
+from projections.values import BadValue, read, shown
+
+Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "null"]
+COMPARE: Mapping[str, sql.SQL] = {
+    "eq": sql.SQL("{} = {}"),
+    "ne": sql.SQL("{} IS DISTINCT FROM {}"),
+    "lt": sql.SQL("{} < {}"),
+    "lte": sql.SQL("{} <= {}"),
+    "gt": sql.SQL("{} > {}"),
+    "gte": sql.SQL("{} >= {}"),
+}
+AND, OR, COMMA = sql.SQL(" AND "), sql.SQL(" OR "), sql.SQL(", ")
+
+
+class UnknownTable(LookupError):
+    """There is no such table."""
+
+
+class UnknownColumn(LookupError):
+    """The table has no such column."""
+
+
+class BadCursor(ValueError):
+    """The cursor is not one that this table and order gave out."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition on a column; `values` are texts as a person writes them (for `null`: true or false)."""
+
+    column: str
+    operator: Operator
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of a table, ready to show, as of a position of the log. `next_cursor` is None on the last page."""
+
+    columns: Mapping[str, Kind]
+    rows: list[dict[str, Any]]
+    next_cursor: str | None
+    position: int
+
+
+def columns(generation: Generation, table: str) -> dict[str, Kind]:
+    """The columns a table has in a generation. Raises UnknownTable."""
+    if table not in READABLE:
+        raise UnknownTable(f"there is no table {table!r}; there are {', '.join(sorted(READABLE))}")
+    if table == "clocks":
+        return dict(READABLE[table].columns)
+    return columns_of(table, generation.book)
+
+
+def read_table(
+    connection: Connection[Any],
+    table: str,
+    *,
+    filters: Sequence[Filter] = (),
+    sort: Sequence[str] = (),
+    cursor: str | None = None,
+    limit: int = 100,
+) -> Page:
+    """One page of a live table, within one snapshot.
+
+    `sort` names columns, `-` before one for descending; rows without a value come last. Raises UnknownTable,
+    UnknownColumn, BadValue, BadCursor.
+    """
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    generation = live(connection)
+    kinds = columns(generation, table)
+    order = _order(table, kinds, sort)
+    where = [_condition(each, kinds, table) for each in filters]
+    if cursor is not None:
+        where.append(_after(order, kinds, _open_cursor(cursor, len(order))))
+    query = sql.SQL("SELECT {} FROM {} {} ORDER BY {} LIMIT {}").format(
+        COMMA.join(map(sql.Identifier, kinds)),
+        sql.Identifier(generation.schema, table),
+        sql.SQL("WHERE ") + AND.join(where) if where else sql.SQL(""),
+        COMMA.join(
+            sql.SQL("{} {} NULLS LAST").format(sql.Identifier(name), sql.SQL("DESC" if down else "ASC"))
+            for name, down in order
+        ),
+        sql.Literal(limit + 1),
+    )
+    found = [dict(zip(kinds, row, strict=True)) for row in connection.execute(query)]
+    more = len(found) > limit
+    found = found[:limit]
+    return Page(
+        columns=kinds,
+        rows=[{name: shown(kind, row[name]) for name, kind in kinds.items()} for row in found],
+        next_cursor=_close_cursor([found[-1][name] for name, _ in order]) if more else None,
+        position=position(connection, generation),
+    )
+
+
+def due_clocks(
+    connection: Connection[Any], *, asked: int, before: int, overdue: bool = False, limit: int = 100
+) -> Page:
+    """Clocks that run out before a moment (all in microseconds), the next one first.
+
+    With `overdue`, also those that ran out already and still have not stopped. Each row says `overdue` and how long
+    is left (`left_us`, negative when overdue).
+    """
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    generation = live(connection)
+    kinds = columns(generation, "clocks")
+    query = sql.SQL(
+        "SELECT {columns} FROM {table} WHERE outcome IS NULL AND deadline < {before} AND deadline >= {least} "
+        "ORDER BY deadline, clock, aggregate, subject, part LIMIT {limit}"
+    ).format(
+        columns=COMMA.join(map(sql.Identifier, kinds)),
+        table=sql.Identifier(generation.schema, "clocks"),
+        before=sql.Literal(before),
+        least=sql.Literal(-(2**63) if overdue else asked),
+        limit=sql.Literal(limit),
+    )
+    rows = []
+    for row in connection.execute(query):
+        cells = dict(zip(kinds, row, strict=True))
+        told = {name: shown(kind, cells[name]) for name, kind in kinds.items()}
+        left = cells["deadline"] - asked
+        rows.append({**told, "left_us": left, "overdue": left < 0})
+    full: dict[str, Kind] = {**kinds, "left_us": "duration", "overdue": "boolean"}
+    return Page(full, rows, None, position(connection, generation))
+
+
+def _order(table: str, kinds: Mapping[str, Kind], sort: Sequence[str]) -> list[tuple[str, bool]]:
+    order = [(name.removeprefix("-"), name.startswith("-")) for name in sort]
+    for name, _ in order:
+        _known(table, name, kinds)
+    named = {name for name, _ in order}
+    return order + [(name, False) for name in READABLE[table].key if name not in named]
+
+
+def _known(table: str, column: str, kinds: Mapping[str, Kind]) -> Kind:
+    if column not in kinds:
+        raise UnknownColumn(f"table {table} has no column {column!r}; it has {', '.join(kinds)}")
+    return kinds[column]
+
+
+def _condition(each: Filter, kinds: Mapping[str, Kind], table: str) -> sql.Composable:
+    kind = _known(table, each.column, kinds)
+    column = sql.Identifier(each.column)
+    try:
+        if each.operator == "null":
+            return sql.SQL("{} IS NULL" if read("boolean", each.values[0]) else "{} IS NOT NULL").format(column)
+        values = [read(kind, value) for value in each.values]
+    except BadValue as error:
+        raise BadValue(f"{each.column}: {error}") from error
+    if each.operator == "in":
+        return sql.SQL("{} = ANY({})").format(column, sql.Literal(values))
+    return COMPARE[each.operator].format(column, sql.Literal(values[0]))
+
+
+def _after(order: list[tuple[str, bool]], kinds: Mapping[str, Kind], last: list[Any]) -> sql.Composable:
+    """Rows behind the last one of a page, in an order in which NULL comes last."""
+    ways = []
+    for index, (name, down) in enumerate(order):
+        if last[index] is None:
+            continue
+        same = [
+            sql.SQL("{} IS NOT DISTINCT FROM {}").format(sql.Identifier(earlier), sql.Literal(last[place]))
+            for place, (earlier, _) in enumerate(order[:index])
+        ]
+        column = sql.Identifier(name)
+        beyond = sql.SQL("({0} < {1} OR {0} IS NULL)" if down else "({0} > {1} OR {0} IS NULL)")
+        ways.append(AND.join([*same, beyond.format(column, sql.Literal(last[index]))]))
+    return sql.SQL("({})").format(OR.join(sql.SQL("({})").format(way) for way in ways))
+
+
+def _close_cursor(values: list[Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def _open_cursor(cursor: str, length: int) -> list[Any]:
+    try:
+        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except ValueError as error:
+        raise BadCursor("this cursor cannot be read; start again without one") from error
+    simple = isinstance(values, list) and all(value is None or isinstance(value, str | int) for value in values)
+    if not simple or len(values) != length or values[-1] is None:
+        raise BadCursor("this cursor belongs to another table or order; start again without one")
+    return list(values)

@@ -1,0 +1,197 @@
+"""The SQL of one generation, compiled once: how a batch replaces the rows it touches and moves the counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+
+from ledger.rulebook.model import RuleBook
+from projections.contributions import columns_of, contributions, dimensions_of
+from projections.inputs import Touched, Whole, schema_of
+from projections.relation import EFFECTIVE, RAW, effective
+from projections.tables import CLOCKS, TABLES
+from projections.tables.definition import Reach, Table
+
+TYPES = {"string": "text", "int64": "bigint", "boolean": "boolean"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a batch does for one table.
+
+    reached: for each upstream table that reaches it, the statement that adds its keys; started: the statement that
+    adds the keys of the subjects whose events it reads; wanted: asks for events of keys not loaded yet; stages,
+    remove, insert: replace the rows; count: moves the counters (None where no metric stands on the table); scratch:
+    the temporary tables that the stages fill.
+    """
+
+    table: Table
+    started: str
+    reached: tuple[tuple[str, str], ...]
+    wanted: str
+    remove: str
+    insert: str
+    count: str | None
+    scratch: tuple[str, ...]
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Statements:
+    scratch: tuple[str, ...]
+    load: str
+    steps: tuple[Step, ...]
+
+
+def to_sql(expression: ir.Expr) -> str:
+    return str(ibis.to_sql(expression, dialect="postgres"))
+
+
+def columns_sql(schema: ibis.Schema) -> str:
+    return ", ".join(f'"{name}" {TYPES[str(dtype)]}' for name, dtype in schema.items())
+
+
+def statements(book: RuleBook, schema: str) -> Statements:
+    """Everything a projector of this generation executes."""
+    steps = tuple(_step(table, book, schema) for table in TABLES.values())
+    return Statements(
+        scratch=(*_scratch(book), *(each for step in steps for each in step.scratch)), load=_load(), steps=steps
+    )
+
+
+def _scratch(book: RuleBook) -> list[str]:
+    """Session-long temporary tables, empty between transactions."""
+    tables = {
+        "touched": ibis.schema({"aggregate": "string", "subject": "string", "type": "string"}),
+        "wanted_events": ibis.schema({"aggregate": "string", "subject": "string"}),
+        "loaded_events": ibis.schema({"aggregate": "string", "subject": "string"}),
+        "effective_events": EFFECTIVE,
+    }
+    for table in TABLES.values():
+        full = schema_of(columns_of(table.name, book))
+        tables[f"keys_{table.name}"] = ibis.schema({name: full[name] for name in table.partition})
+        tables[f"old_{table.name}"] = full
+        tables[f"new_{table.name}"] = full
+    return [_temporary(name, schema) for name, schema in tables.items()]
+
+
+def _temporary(name: str, schema: ibis.Schema) -> str:
+    return f'CREATE TEMPORARY TABLE "{name}" ({columns_sql(schema)}) ON COMMIT DELETE ROWS'
+
+
+def _load() -> str:
+    raw = ibis.table(RAW, name="events", database="log")
+    wanted = ibis.table(ibis.schema({"aggregate": "string", "subject": "string"}), name="wanted_events")
+    names = ", ".join(f'"{name}"' for name in EFFECTIVE.names)
+    events = effective(raw.semi_join(wanted, ["aggregate", "subject"]))
+    return f"INSERT INTO effective_events ({names}) {to_sql(events)}"
+
+
+def _step(table: Table, book: RuleBook, schema: str) -> Step:
+    inputs = Touched(book, schema, table.name)
+    columns = list(columns_of(table.name, book))
+    names = ", ".join(f'"{name}"' for name in columns)
+    keys = ", ".join(f'"{name}"' for name in table.partition)
+    target = f'"{schema}"."{table.name}"'
+    rows = to_sql(table.rows(inputs).select(*columns))
+    return Step(
+        table=table,
+        started=_started(table),
+        reached=tuple((reach.table, _reached(table, reach, book, schema)) for reach in table.reaches),
+        wanted=_wanted(table),
+        remove=(
+            f"WITH gone AS (DELETE FROM {target} WHERE ({keys}) IN (SELECT {keys} FROM keys_{table.name}) "
+            f"RETURNING {names}) INSERT INTO old_{table.name} SELECT * FROM gone"
+        ),
+        insert=(
+            f"WITH made AS (INSERT INTO {target} ({names}) {rows} RETURNING {names}) "
+            f"INSERT INTO new_{table.name} SELECT * FROM made"
+        ),
+        count=_count(table, book, schema),
+        scratch=tuple(_temporary(name, stage.schema()) for name, stage in inputs.stages.items()),
+        stages=tuple(f'INSERT INTO "{name}" {to_sql(stage)}' for name, stage in inputs.stages.items()),
+    )
+
+
+def _started(table: Table) -> str:
+    """Keys of the subjects whose new events (or voids) can change the table; %s: event types."""
+    touched = "touched.aggregate = ANY(%(aggregates)s) AND touched.type = ANY(%(types)s)"
+    if table.partition == ("aggregate", "subject"):
+        return f"INSERT INTO keys_{table.name} SELECT DISTINCT aggregate, subject FROM touched WHERE {touched}"
+    return f"INSERT INTO keys_{table.name} SELECT DISTINCT subject FROM touched WHERE {touched}"
+
+
+def _wanted(table: Table) -> str:
+    if table.partition == ("aggregate", "subject"):
+        keys = f"SELECT aggregate, subject FROM keys_{table.name}"
+    else:
+        keys = f"SELECT '{table.aggregates[0]}', {table.partition[0]} FROM keys_{table.name}"
+    return f"INSERT INTO wanted_events {keys} EXCEPT SELECT aggregate, subject FROM loaded_events"
+
+
+def _reached(table: Table, reach: Reach, book: RuleBook, schema: str) -> str:
+    full = schema_of(columns_of(reach.table, book))
+    old = ibis.table(full, name=f"old_{reach.table}").select(*reach.columns)
+    new = ibis.table(full, name=f"new_{reach.table}").select(*reach.columns)
+    changed = old.difference(new).union(new.difference(old))
+    keys = reach.keys(changed, Whole(book, schema)).select(*table.partition).distinct()
+    for name in table.partition:
+        keys = keys.filter(keys[name].notnull())
+    return f"INSERT INTO keys_{table.name} {to_sql(keys)}"
+
+
+def _count(table: Table, book: RuleBook, schema: str) -> str | None:
+    full = schema_of(columns_of(table.name, book))
+    old = ibis.table(full, name=f"old_{table.name}").mutate(sign=ibis.literal(-1, "int64"))
+    new = ibis.table(full, name=f"new_{table.name}").mutate(sign=ibis.literal(1, "int64"))
+    sums = contributions(table.name, old.union(new), book, sign="sign")
+    if sums is None:
+        return None
+    by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(book)))
+    return (
+        f'INSERT INTO "{schema}".counters AS kept ({by}, numerator, denominator) {to_sql(sums)} '
+        f"ON CONFLICT ({by}) DO UPDATE SET numerator = kept.numerator + EXCLUDED.numerator, "
+        "denominator = kept.denominator + EXCLUDED.denominator"
+    )
+
+
+def counters_schema(book: RuleBook) -> ibis.Schema:
+    """The counters' columns: metric, day, every dimension of any metric, numerator, denominator."""
+    return ibis.schema(
+        {
+            "metric": "string",
+            "day": "int64",
+            **dict.fromkeys(dimensions_of(book), "string"),
+            "numerator": "int64",
+            "denominator": "int64",
+        }
+    )
+
+
+def create_tables(book: RuleBook, schema: str) -> list[str]:
+    """The tables of a generation, without their indexes."""
+    tables = {name: schema_of(columns_of(name, book)) for name in TABLES}
+    tables["counters"] = counters_schema(book)
+    return [
+        f'CREATE TABLE "{schema}"."{name}" ({columns_sql(each)}) WITH (fillfactor = 90)'
+        for name, each in tables.items()
+    ] + [f'CREATE VIEW "{schema}".clocks AS {to_sql(CLOCKS.rows(Whole(book, schema)))}']
+
+
+def create_indexes(book: RuleBook, schema: str) -> list[str]:
+    """What makes rows unique, what other tables look rows up by, and the clocks still running by their deadline."""
+    made = []
+    for name, table in TABLES.items():
+        key = ", ".join(f'"{column}"' for column in table.key)
+        made.append(f'ALTER TABLE "{schema}"."{name}" ADD PRIMARY KEY ({key})')
+        made += [f'CREATE INDEX ON "{schema}"."{name}" ("{column}")' for column in table.indexes]
+    for target in book.targets:
+        made.append(
+            f'CREATE INDEX ON "{schema}"."{target.table}" ("{target.name}_deadline") '
+            f'WHERE "{target.name}_outcome" IS NULL AND "{target.name}_started_at" IS NOT NULL'
+        )
+    by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(book)))
+    made.append(f'ALTER TABLE "{schema}".counters ADD PRIMARY KEY ({by})')
+    return made

@@ -1,0 +1,106 @@
+"""The table of anomalies: what was accepted though it looks odd, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import ibis
+import ibis.expr.types as ir
+
+from ledger.events import CATALOGUE
+from ledger.rulebook.expressions import Kind
+from projections.tables.definition import Inputs, Reach, Table, label
+
+SUBJECTS: Mapping[str, tuple[str, str]] = {
+    "customer": ("customers", "customer_id"),
+    "contact": ("contacts", "contact_id"),
+    "handoff": ("handoffs", "handoff_id"),
+    "requirement": ("requirements", "requirement_id"),
+    "delivery": ("deliveries", "delivery_id"),
+}
+"""Where to look whether a subject was ever opened: a table has a row exactly for those."""
+
+REFERENCES: tuple[tuple[str, str], ...] = (
+    ("customer_id", "customer"),
+    ("contact_id", "contact"),
+    ("requirement_id", "requirement"),
+    ("into_id", ""),
+)
+"""Fields that name another subject, and its aggregate; `into_id` names one of the event's own aggregate."""
+
+COLUMNS: dict[str, Kind] = {
+    "aggregate": "text",
+    "subject": "text",
+    "position": "integer",
+    "kind": "text",
+    "field": "text",
+    "names": "text",
+    "type": "text",
+    "occurred_at": "time",
+    "recorded_at": "time",
+}
+NEEDED = ("aggregate", "subject", "position", "type", "occurred_at", "recorded_at", *(field for field, _ in REFERENCES))
+OPENING = [name for name, kind in CATALOGUE.items() if kind.opens]
+
+
+def _anomalies(inputs: Inputs) -> ir.Table:
+    events = inputs.stage("events", inputs.events(*SUBJECTS).select(*NEEDED))
+    opening = events.filter(events.type.isin(OPENING))
+    opened = opening.group_by("aggregate", "subject").agg(opened_at=opening.occurred_at.max())
+    odd = events.inner_join(opened, ["aggregate", "subject"])
+    found = [
+        _row(odd.filter(odd.occurred_at < odd.opened_at), "before_opening"),
+        _row(events.filter(events.occurred_at > events.recorded_at), "ahead_of_clock"),
+    ]
+    for field, aggregate in REFERENCES:
+        naming = events.filter(events[field].notnull()).mutate(
+            names_aggregate=ibis.literal(aggregate) if aggregate else events["aggregate"]
+        )
+        for named in [aggregate] if aggregate else ["customer", "contact", "requirement"]:
+            table, key = SUBJECTS[named]
+            known = inputs.table(table).select(known=key)
+            unknown = naming.filter(naming.names_aggregate == named)
+            unknown = unknown.anti_join(known, unknown[field] == known.known)
+            found.append(_row(unknown, "unknown_reference", field))
+    return ibis.union(*found)
+
+
+def _row(events: ir.Table, kind: str, field: str | None = None) -> ir.Table:
+    return events.select(
+        "aggregate",
+        "subject",
+        "position",
+        kind=ibis.literal(kind),
+        field=ibis.literal(field or ""),
+        names=events[field] if field else ibis.literal(""),
+        type=events.type,
+        occurred_at=events.occurred_at,
+        recorded_at=events.recorded_at,
+    )
+
+
+def _by_name(changed: ir.Table, inputs: Inputs, *, aggregate: str, key: str) -> ir.Table:
+    """Subjects whose events name one that was now opened, or is no longer."""
+    named = inputs.table("names")
+    named = named.filter(named["aggregate"] == aggregate)
+    named = named.semi_join(changed, named.subject == changed[key])
+    entries = inputs.table("entries")
+    return entries.semi_join(named, "position").select("aggregate", "subject")
+
+
+ANOMALIES = Table(
+    name="anomalies",
+    label=label("Anomalies", "异常记录"),
+    aggregates=tuple(SUBJECTS),
+    key=("aggregate", "subject", "position", "kind", "field"),
+    partition=("aggregate", "subject"),
+    columns=COLUMNS,
+    rows=_anomalies,
+    sources=frozenset(CATALOGUE),
+    reaches=tuple(
+        Reach(table, (key,), partial(_by_name, aggregate=aggregate, key=key))
+        for aggregate, (table, key) in SUBJECTS.items()
+        if aggregate in ("customer", "contact", "requirement")
+    ),
+)

@@ -1,0 +1,46 @@
+"""Events in words, English and Chinese: what happened, and what it says."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from ledger.claims import Recorded, stored
+from ledger.events import CATALOGUE, Field
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+WITHHELD = {"en": "(withheld)", "zh": "（不可见）"}
+YES_NO = {"en": ("yes", "no"), "zh": ("是", "否")}
+BETWEEN = {"en": (": ", " = ", "; "), "zh": ("：", "＝", "；")}
+
+
+def sentence(event: Recorded, language: Language, personal: bool) -> str:
+    """One line: the event's name and its fields. Personal fields are only said to be there unless `personal`."""
+    kind = CATALOGUE[event.type]
+    colon, equals, semicolon = BETWEEN[language]
+    told = stored(event.data)
+    parts = [
+        f"{_label(field.label, language)}{equals}{_value(field, told[field.name], language, personal)}"
+        for field in kind.fields
+        if field.name in told and (field.personal or field.column)
+    ]
+    name = _label(kind.label, language)
+    return name + colon + semicolon.join(parts) if parts else name
+
+
+def _value(field: Field, value: Any, language: Language, personal: bool) -> str:
+    if field.personal and not personal:
+        return WITHHELD[language]
+    if isinstance(value, bool):
+        return YES_NO[language][0 if value else 1]
+    choice = getattr(value, "label", None)
+    if choice is not None:
+        return _label(choice, language)
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat(timespec="seconds")).replace("+00:00", "Z")
+    return str(value)
+
+
+def _label(label: Any, language: Language) -> str:
+    return str(getattr(label, language))

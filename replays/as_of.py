@@ -1,0 +1,88 @@
+"""As of: the tables as they stood at a position or recorded time, or with what had occurred by a moment.
+
+`as_of` asks what the ledger knew then: events up to a position. `valid_at` asks what had happened by then, as known
+(up to `as_of`, or today).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from ledger.log.application import Ledger
+from ledger.rulebook.model import instant_us
+from projections.contributions import columns_of
+from projections.generations import live
+from projections.tables import READABLE, TABLES
+from projections.trail import cluster
+from projections.values import shown
+from replays.engine import Engine, Progress
+
+SUBJECT_COLUMNS = {
+    "customer": "customer_id",
+    "contact": "contact_id",
+    "handoff": "handoff_id",
+    "requirement": "requirement_id",
+    "delivery": "delivery_id",
+}
+
+
+@contextmanager
+def tables_at(
+    ledger: Ledger,
+    *,
+    as_of: int | None = None,
+    valid_at: datetime | None = None,
+    progress: Progress = lambda *_: None,
+) -> Iterator[Engine]:
+    """An engine with every table as it stood at position `as_of` (default: the end of the log)."""
+    with Engine(_book_text(ledger)) as engine:
+        engine.load(ledger, ledger.head().position if as_of is None else as_of, progress=progress)
+        engine.build(instant_us(valid_at) if valid_at else None, progress=progress)
+        yield engine
+
+
+def state(
+    ledger: Ledger,
+    aggregate: str,
+    subject: str,
+    *,
+    as_of: int | None = None,
+    valid_at: datetime | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """The rows of one subject, by table, as they stood then: a replay of all that they depend on.
+
+    Tables without a row of it are left out, so that nothing at all means: not known then.
+    """
+    upto = ledger.head().position if as_of is None else as_of
+    with ledger.pool.connection() as connection:
+        entities = cluster(connection, (aggregate, subject), upto)
+    found: dict[str, list[dict[str, Any]]] = {}
+    with Engine(_book_text(ledger)) as engine:
+        engine.load(ledger, upto, entities)
+        engine.build(instant_us(valid_at) if valid_at else None, counters=False)
+        for name in READABLE:
+            rows = [_shown(engine, name, row) for row in engine.rows(name) if _of(name, row, aggregate, subject)]
+            if rows:
+                found[name] = rows
+    return found
+
+
+def _book_text(ledger: Ledger) -> str:
+    with ledger.pool.connection() as connection:
+        return live(connection).book_text
+
+
+def _of(table: str, row: dict[str, Any], aggregate: str, subject: str) -> bool:
+    if "aggregate" in row and "subject" in row:
+        return bool(row["aggregate"] == aggregate and row["subject"] == subject)
+    if aggregate not in READABLE[table].aggregates:
+        return False
+    return bool(row[SUBJECT_COLUMNS[aggregate]] == subject)
+
+
+def _shown(engine: Engine, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    kinds = columns_of(table, engine.book) if table in TABLES else READABLE[table].columns
+    return {name: shown(kind, row[name]) for name, kind in kinds.items()}

@@ -1,0 +1,72 @@
+"""Setting a ledger up: its first rule book, published as an event, and its first generation of tables."""
+
+from __future__ import annotations
+
+from ledger.claims import claim
+from ledger.errors import LedgerError
+from ledger.log.application import Ledger
+from ledger.rulebook.loading import default_text, load
+from ledger.rulebook.model import EPOCH
+from projections import generations
+from projections.values import instant
+from replays.engine import Progress
+from replays.rebuild import rebuild
+
+SOURCE = "/ledger"
+# any constant of our own: of several processes that start at once, one founds
+LOCK = "SELECT pg_advisory_xact_lock(7246331902120)"
+PUBLISHED = "rulebook.published"
+RECORDED_BY = "ledger"
+"""What `recorded_by` says of the events the ledger itself records."""
+
+
+def found(ledger: Ledger, book_text: str | None = None, progress: Progress = lambda *_: None) -> None:
+    """Publish the first rule book unless one is, and make sure tables built under this program's definitions are live.
+
+    Safe to call at every start, by several processes. Raises BadRuleBook, ReplayRunning.
+    """
+    published = published_book(ledger)
+    if published is None:
+        publish_first(ledger, book_text or default_text())
+        published = published_book(ledger)
+    assert published is not None
+    with ledger.database.connect() as connection, connection.transaction():
+        connection.execute(LOCK)
+        try:
+            live = generations.live(connection)
+        except generations.NoGeneration:
+            if ledger.head().position <= 1:
+                generations.create(connection, published, state="live")
+                return
+            live = None
+    if live is None or not live.current:
+        rebuild(ledger, book_text=published, progress=progress)
+
+
+def published_book(ledger: Ledger) -> str | None:
+    """The YAML of the rule book published last."""
+    books = ledger.entries(types=[PUBLISHED], limit=1_000)
+    return str(books[-1].data.book) if books else None  # type: ignore[attr-defined]
+
+
+def publish_first(ledger: Ledger, book_text: str) -> None:
+    """Publish a book as the ledger's first event; another process that does the same changes nothing."""
+    book = load(book_text)
+    # a simulated ledger has no clock before its first event: the book is told at its beginning
+    told_at = EPOCH if ledger.simulated else ledger.now()
+    first = claim(
+        PUBLISHED,
+        book.rule_book,
+        {
+            "book_version": book.version,
+            "digest": book.digest(),
+            "effective_from": instant(book.effective_from_us),
+            "book": book_text,
+        },
+        id=f"{book.rule_book}/{book.version}",
+        source=SOURCE,
+        occurred_at=told_at,
+    )
+    (outcome,) = ledger.append([[first]], RECORDED_BY)
+    if isinstance(outcome, LedgerError) and published_book(ledger) is None:
+        raise outcome

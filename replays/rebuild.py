@@ -1,0 +1,224 @@
+"""Rebuild: all tables and counters anew from the log, beside the live ones, compared with them, then switched.
+
+Readers never notice: the live generation serves until one transaction makes the new one live. A rebuild that is killed
+leaves the live generation as it was; what it had built is dropped by the next one. The log itself is only read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from adbc_driver_postgresql import dbapi as adbc
+from psycopg import Connection, sql
+
+from ledger.errors import LedgerError
+from ledger.log.application import Ledger
+from projections import generations
+from projections.contributions import columns_of
+from projections.generations import Generation
+from projections.projector import Batches
+from projections.statements import counters_schema, create_indexes
+from projections.tables import TABLES
+from replays.engine import Engine, Progress
+
+LOCK = "SELECT pg_try_advisory_lock(7246331902118)"
+UNLOCK = "SELECT pg_advisory_unlock(7246331902118)"
+LEFT_OVER = "SELECT number, state, definition, book FROM projections.generations WHERE state = 'building'"
+STAND_STILL = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
+SET_POSITION = "UPDATE log.tracking SET notification_id = %s WHERE application_name = %s"
+SAMPLE = 5
+DIFFERENCE = sql.SQL(
+    "SELECT count(*) OVER (), difference.* FROM (SELECT {columns} FROM {one} {nonzero} EXCEPT ALL "
+    "SELECT {columns} FROM {other} {nonzero}) AS difference ORDER BY {key} LIMIT {sample}"
+)
+
+
+class ReplayRunning(LedgerError):
+    """Another rebuild of this ledger is under way: wait for it to end."""
+
+    def __init__(self) -> None:
+        super().__init__("another rebuild of this ledger is under way: wait for it to end")
+
+
+@dataclass(frozen=True)
+class TableDifference:
+    """Rows of one table that stand only in the live generation, or only in the new one: how many, and the first few."""
+
+    table: str
+    rows: int
+    only_live: int
+    only_new: int
+    live_samples: list[dict[str, Any]]
+    new_samples: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a rebuild came to: the generation built, how far, and what differs from the one live before.
+
+    `compared` is False where the live tables were made under other definitions and cannot be compared row by row.
+    """
+
+    generation: int
+    replaced: int | None
+    position: int
+    compared: bool
+    differences: list[TableDifference] = field(default_factory=list)
+    switched: bool = True
+
+    @property
+    def differing(self) -> int:
+        return sum(each.only_live + each.only_new for each in self.differences)
+
+
+def rebuild(
+    ledger: Ledger,
+    *,
+    book_text: str | None = None,
+    switch: bool = True,
+    progress: Progress = lambda *_: None,
+) -> Report:
+    """Build a new generation and make it live (or, with `switch=False`, only compare and drop it again).
+
+    `book_text` is the rule book to build under (default: the live generation's). Raises ReplayRunning.
+    """
+    with _alone(ledger) as connection:
+        for row in connection.execute(LEFT_OVER).fetchall():
+            with connection.transaction():
+                generations.drop(connection, Generation(*row))
+        try:
+            old: Generation | None = generations.live(connection)
+        except generations.NoGeneration:
+            old = None
+        if book_text is None:
+            assert old is not None, "the first generation needs a rule book"
+            book_text = old.book_text
+        new = _build(ledger, connection, book_text, progress)
+        try:
+            return _take_over(ledger, connection, old, new, switch, progress)
+        except BaseException:
+            with connection.transaction():
+                generations.drop(connection, new)
+            raise
+
+
+def back(ledger: Ledger) -> Report:
+    """Make the previous generation live again, after bringing it up to the log. Raises NoGeneration, ReplayRunning."""
+    with _alone(ledger) as connection:
+        new = generations.previous(connection)
+        if not new.current:
+            raise generations.NoGeneration(
+                f"generation {new.number} was built under other table definitions than this program's; run a replay"
+            )
+        return _take_over(ledger, connection, generations.live(connection), new, True, lambda *_: None)
+
+
+@contextmanager
+def _alone(ledger: Ledger) -> Iterator[Connection[Any]]:
+    with ledger.database.connect() as connection:
+        row = connection.execute(LOCK).fetchone()
+        if row is None or not row[0]:
+            raise ReplayRunning
+        try:
+            yield connection
+        finally:
+            if not connection.closed:
+                connection.execute(UNLOCK)
+
+
+def _build(ledger: Ledger, connection: Connection[Any], book_text: str, progress: Progress) -> Generation:
+    """A generation filled by DuckDB up to the log's present end, not live."""
+    with connection.transaction():
+        new = generations.create(connection, book_text, indexed=False)
+    upto = ledger.head().position
+    with Engine(new.book_text) as engine:
+        engine.load(ledger, upto, progress=progress)
+        engine.build(progress=progress)
+        with adbc.connect(ledger.database.conninfo) as target:
+            names = [*TABLES, "counters"]
+            for done, name in enumerate(names):
+                progress(f"writing {name}", done, len(names))
+                with target.cursor() as cursor:
+                    cursor.adbc_ingest(name, engine.arrow(name), mode="append", db_schema_name=new.schema)
+            target.commit()
+    progress("indexing", 0, 1)
+    with connection.transaction():
+        for statement in create_indexes(new.book, new.schema):
+            connection.execute(statement.encode())
+        connection.execute(SET_POSITION, [upto, new.schema])
+    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, "contacts")))
+    progress("indexing", 1, 1)
+    return new
+
+
+def _take_over(
+    ledger: Ledger,
+    connection: Connection[Any],
+    old: Generation | None,
+    new: Generation,
+    switch: bool,
+    progress: Progress,
+) -> Report:
+    """Catch up, compare at one position while the live projector stands still, and switch."""
+    comparable = old is not None and old.current and old.book_text == new.book_text
+    with ledger.database.connect() as own:
+        batches = Batches(ledger, own, new)
+        progress("catching up", 0, 1)
+        batches.catch_up(upto=generations.position(connection, old) if comparable and old else None)
+        with connection.transaction():
+            if old is not None:
+                connection.execute(STAND_STILL, [old.schema])
+            if comparable and old is not None:
+                live_batches_upto = generations.position(connection, old)
+                if generations.position(connection, new) > live_batches_upto:
+                    comparable = False
+                batches.catch_up(upto=live_batches_upto)
+            else:
+                batches.catch_up()
+            progress("catching up", 1, 1)
+            differences = _differences(connection, old, new, progress) if comparable and old is not None else []
+            position = generations.position(connection, new)
+            if switch:
+                generations.switch(connection, new)
+            else:
+                generations.drop(connection, new)
+    return Report(new.number, old.number if old else None, position, comparable, differences, switch)
+
+
+def _differences(
+    connection: Connection[Any], old: Generation, new: Generation, progress: Progress
+) -> list[TableDifference]:
+    found = []
+    names = [*TABLES, "counters"]
+    for done, name in enumerate(names):
+        progress(f"comparing {name}", done, len(names))
+        columns = list(counters_schema(new.book).names) if name == "counters" else list(columns_of(name, new.book))
+        key = [column for column in columns if column not in ("numerator", "denominator")]
+        key = list(TABLES[name].key) if name in TABLES else key
+        only_live, live_samples = _except(connection, old, new, name, columns, key)
+        only_new, new_samples = _except(connection, new, old, name, columns, key)
+        if only_live or only_new:
+            total = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(new.schema, name))
+            row = connection.execute(total).fetchone()
+            assert row is not None
+            found.append(TableDifference(name, row[0], only_live, only_new, live_samples, new_samples))
+    return found
+
+
+def _except(
+    connection: Connection[Any], one: Generation, other: Generation, name: str, columns: list[str], key: list[str]
+) -> tuple[int, list[dict[str, Any]]]:
+    query = DIFFERENCE.format(
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
+        one=sql.Identifier(one.schema, name),
+        other=sql.Identifier(other.schema, name),
+        # a counter that came back to nothing is as good as none
+        nonzero=sql.SQL("WHERE numerator <> 0 OR denominator <> 0" if name == "counters" else ""),
+        key=sql.SQL(", ").join(map(sql.Identifier, key)),
+        sample=sql.Literal(SAMPLE),
+    )
+    rows = connection.execute(query).fetchall()
+    return (rows[0][0] if rows else 0), [dict(zip(columns, row[1:], strict=True)) for row in rows]

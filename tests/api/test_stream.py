@@ -1,0 +1,102 @@
+"""The event stream: everything once, in order, and resumable."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import orjson
+
+from api.bootstrap import Program
+from tests.api.conftest import event, received, served
+
+
+def messages(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The server-sent events of an answer: id, event and data."""
+    message: dict[str, Any] = {}
+    for line in response.iter_lines():
+        if line == "":
+            if message:
+                yield message
+            message = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(": ")
+            message[name] = json.loads(value) if name == "data" else value
+
+
+def append(address: str, secret: str, *events: dict[str, Any]) -> int:
+    headers = {"authorization": f"Bearer {secret}", "content-type": "application/cloudevents-batch+json"}
+    answer = httpx.post(f"{address}/v1/events", headers=headers, content=orjson.dumps(events))
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["position"])
+
+
+def test_a_stream_tells_what_was_and_what_comes(address: str, secrets_of: dict[str, str]) -> None:
+    append(address, secrets_of["service"], *(received(f"C-{number}") for number in range(3)))
+    headers = {"authorization": f"Bearer {secrets_of['analyst']}"}
+    with httpx.stream("GET", f"{address}/v1/events/stream?type=contact.received", headers=headers) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        told = messages(response)
+        first = [next(told) for _ in range(3)]
+        later = threading.Timer(
+            0.2, append, (address, secrets_of["service"], received("C-3"), event("contact.rang", "C-3"))
+        )
+        later.start()
+        started = time.monotonic()
+        fourth = next(told)
+        assert time.monotonic() - started < 2
+        later.join()
+    assert [one["data"]["subject"] for one in [*first, fourth]] == ["C-0", "C-1", "C-2", "C-3"]
+    assert all(one["event"] == "contact.received" and int(one["id"]) == one["data"]["position"] for one in first)
+    assert all(one["data"]["withheld"] == "message" for one in first)
+
+
+def test_a_client_that_reconnects_misses_nothing(address: str, secrets_of: dict[str, str]) -> None:
+    append(address, secrets_of["service"], *(received(f"C-{number}") for number in range(500)))
+    headers = {"authorization": f"Bearer {secrets_of['auditor']}"}
+    seen: list[str] = []
+    last = "0"
+    while len(seen) < 500:
+        with httpx.stream(
+            "GET", f"{address}/v1/events/stream?aggregate=contact", headers=headers | {"last-event-id": last}
+        ) as response:
+            for count, one in enumerate(messages(response)):
+                seen.append(one["data"]["subject"])
+                last = one["id"]
+                if count == 120 or len(seen) == 500:
+                    break
+    assert seen == [f"C-{number}" for number in range(500)]
+
+
+def test_a_stream_that_cannot_begin_says_so(address: str, secrets_of: dict[str, str]) -> None:
+    headers = {"authorization": f"Bearer {secrets_of['analyst']}"}
+    url = f"{address}/v1/events/stream"
+    assert httpx.get(url, headers=headers | {"last-event-id": "yesterday"}).status_code == 422
+    assert httpx.get(f"{url}?type=nonsense", headers=headers).status_code == 422
+    assert httpx.get(f"{url}?after=-1", headers=headers).status_code == 422
+
+
+def test_a_server_that_stops_ends_its_streams(program: Program, secrets_of: dict[str, str]) -> None:
+    with served(program) as address:
+        append(address, secrets_of["service"], received("C-1"))
+        headers = {"authorization": f"Bearer {secrets_of['analyst']}"}
+        ended = threading.Event()
+
+        def read() -> None:
+            with httpx.stream("GET", f"{address}/v1/events/stream", headers=headers, timeout=30) as response:
+                for _ in messages(response):
+                    begun.set()
+            ended.set()
+
+        begun = threading.Event()
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert begun.wait(10)
+        started = time.monotonic()
+    reader.join(10)
+    assert ended.is_set()
+    assert time.monotonic() - started < 4

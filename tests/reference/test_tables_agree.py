@@ -1,0 +1,164 @@
+"""Kept up batch by batch = replayed = the plain reference, for every table and counter, over generated histories."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from ledger.errors import LedgerError
+from ledger.log.application import Ledger
+from ledger.settings import Settings
+from replays.rebuild import rebuild
+from tests.reference import adapters
+from tests.reference.books import BOOKS
+from tests.reference.differences import counter_differences, differences, report
+from tests.reference.histories import Teller
+from tests.reference.plain_ledger import deadlines
+from tests.reference.recorded import claims, moment
+
+SEEDS = range(
+    int(os.environ.get("REFERENCE_SEED", "1")),
+    int(os.environ.get("REFERENCE_SEED", "1")) + int(os.environ.get("REFERENCE_SEEDS", "2")),
+)
+EXAMPLES = int(os.environ.get("REFERENCE_EXAMPLES", "5"))
+
+
+class Company:
+    """A ledger with its live tables, and a teller whose stories it is told."""
+
+    def __init__(self, conninfo: str, home: Path, book: str, random: Random) -> None:
+        self.text, self.book = BOOKS[book]
+        self.teller = Teller(random, self.book.zone)
+        self.stack = ExitStack()
+        self.ledger = self.stack.enter_context(Ledger.open(Settings(database_url=conninfo, home=home), simulated=True))
+        adapters.found(self.ledger, self.text)
+        self.batches = self.stack.enter_context(adapters.batches(self.ledger))
+        self.number = 0
+
+    def close(self) -> None:
+        self.stack.close()
+
+    def tell(self, count: int) -> None:
+        """Append that many units in one go; what is refused is dropped."""
+        units = self.teller.units(count)
+        numbered = [claims(unit, self.number + index) for index, unit in enumerate(units)]
+        self.number += count
+        for unit, outcome in zip(units, self.ledger.append(numbered, "test"), strict=True):
+            if isinstance(outcome, LedgerError):
+                self.teller.refused(unit)
+                continue
+            for move, appended in zip(unit, outcome, strict=True):
+                self.teller.taken(move, appended.position)
+        self.teller.deadlines = deadlines(adapters.recorded(self.ledger), self.book)
+
+    def kept(self) -> None:
+        """The live tables, caught up, are the reference's."""
+        self.batches.catch_up()
+        self._agree(("live", adapters.incremental(self.ledger)))
+
+    def replayed(self, as_of: int | None = None, valid_at: int | None = None) -> None:
+        """A replay gives the reference's tables, and now also the live ones."""
+        at = None if valid_at is None else moment(valid_at)
+        replay = adapters.rebuilt(self.ledger, as_of, at)
+        self._agree(("replay", replay), as_of, valid_at)
+        if as_of is None and valid_at is None:
+            self.batches.catch_up()
+            live = adapters.incremental(self.ledger)
+            found = differences(live[0], replay[0], ("live", "replay"), adapters.KEYS)
+            found += counter_differences(live[1], replay[1], ("live", "replay"))
+            assert not found, report(found, adapters.recorded(self.ledger))
+
+    def _agree(self, other: tuple[str, tuple], as_of: int | None = None, valid_at: int | None = None) -> None:  # type: ignore[type-arg]
+        told = adapters.recorded(self.ledger)
+        tables, counters = adapters.reference(told, self.book, as_of, valid_at)
+        names = ("reference", other[0])
+        found = differences(tables, other[1][0], names) + counter_differences(counters, other[1][1], names)
+        assert not found, f"as of {as_of}, valid at {valid_at}: {report(found, told)}"
+
+
+class Stories(RuleBasedStateMachine):
+    """Events are told and batches are cut anywhere; whenever the tables are caught up, all three agree."""
+
+    def __init__(self, database: Callable[[], str], home: Path) -> None:
+        super().__init__()
+        self.database, self.home = database, home
+        self.company: Company | None = None
+
+    @initialize(book=st.sampled_from(sorted(BOOKS)), random=st.randoms(use_true_random=False))
+    def found(self, book: str, random: Random) -> None:
+        self.company = Company(self.database(), self.home, book, random)
+        self.company.tell(20)
+
+    @rule(units=st.integers(1, 25), random=st.randoms(use_true_random=False))
+    def tell(self, units: int, random: Random) -> None:
+        assert self.company
+        self.company.teller.random = random
+        self.company.tell(units)
+
+    @rule(limit=st.integers(1, 12))
+    def project(self, limit: int) -> None:
+        assert self.company
+        self.company.batches.advance(limit)
+
+    @rule()
+    def catch_up(self) -> None:
+        assert self.company
+        self.company.kept()
+
+    @rule(back=st.integers(0, 60), random=st.randoms(use_true_random=False))
+    def look_back(self, back: int, random: Random) -> None:
+        assert self.company
+        told = adapters.recorded(self.company.ledger)
+        self.company.replayed(as_of=max(len(told) - back, 1))
+        self.company.replayed(valid_at=random.choice(told).occurred_at)
+
+    def teardown(self) -> None:
+        if self.company:
+            try:
+                self.company.kept()
+                self.company.replayed()
+            finally:
+                self.company.close()
+
+
+def test_live_tables_replays_and_the_reference_agree(new_database: Callable[[], str], tmp_path: Path) -> None:
+    run_state_machine_as_test(
+        lambda: Stories(new_database, tmp_path),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=8,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+@pytest.fixture
+def company(database: str, tmp_path: Path, book: str, seed: int) -> Iterator[Company]:
+    made = Company(database, tmp_path, book, Random(seed))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("book", sorted(BOOKS))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_long_history_agrees(company: Company, seed: int) -> None:
+    random = Random(seed)
+    for _ in range(12):
+        company.tell(random.randint(1, 20))
+        company.batches.advance(random.randint(1, 25))
+    company.kept()
+    company.replayed()
+    told = adapters.recorded(company.ledger)
+    company.replayed(as_of=random.randint(1, len(told)))
+    company.replayed(valid_at=random.choice(told).occurred_at)
+    rebuilt = rebuild(company.ledger, switch=False)
+    assert rebuilt.compared
+    assert rebuilt.differences == []
