@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import psycopg
@@ -16,8 +16,8 @@ OWN = ("api", "replays", "projections", "ledger", "projector")
 """Loggers heard from the level set on; of libraries only warnings are."""
 
 
-def configure(level: str) -> None:
-    """Send structlog's and the standard library's loggers to standard error as JSON, from `level` on.
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's loggers to `stream` (standard error) as JSON, from `level` on.
 
     What libraries log goes through the same renderer, and no exception's message is written: they can quote values.
     """
@@ -37,7 +37,7 @@ def configure(level: str) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(sys.stderr if stream is None else stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, _only_the_type],

@@ -1,4 +1,3 @@
-
 """What the ledger answers when it will not do what it was asked.
 
     LedgerError

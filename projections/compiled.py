@@ -8,6 +8,7 @@ from functools import cache
 import ibis
 import ibis.expr.types as ir
 
+from ledger.rulebook.calendars import CalendarDay, days
 from ledger.rulebook.loading import load
 from ledger.rulebook.model import RuleBook
 from projections.contributions import columns_of, contributions
@@ -36,6 +37,12 @@ def parsed(book_text: str) -> RuleBook:
 
 
 @cache
+def calendar_days(book_text: str) -> tuple[CalendarDay, ...]:
+    """All calendars of a book, worked out."""
+    return tuple(day for calendar in parsed(book_text).calendars for day in days(calendar))
+
+
+@cache
 def definitions(book_text: str) -> tuple[Definition, ...]:
     """Every table in the order of dependence, the clocks last."""
     book = parsed(book_text)
@@ -50,8 +57,7 @@ def effective(valid_at: bool = False) -> str:
         return to_duckdb(effective_events(raw).select(*EFFECTIVE.names))
     mark = 7_246_331_902_119
     query = to_duckdb(effective_events(raw, valid_at=mark).select(*EFFECTIVE.names))
-    assert query.count(str(mark)) == 1
-    return query.replace(str(mark), "?")
+    return query.replace(str(mark), "$1")
 
 
 def to_duckdb(rows: ir.Table) -> str:

@@ -187,9 +187,7 @@ class _Explainer:
             words = f"{', '.join(sorted(definition.sources))} of {aggregate} {subject}"
         else:
             position = spec.source(events)
-            words = f"{spec.pick} {spec.field} of {', '.join(spec.types)}"
-            if spec.undone_by:
-                words += f", until {', '.join(spec.undone_by)}"
+            words = str(spec)
         found = self.connection.execute(to_sql(events.agg(position=position)).encode()).fetchone()
         entry = self.ledger.entry(int(found[0])) if found and found[0] is not None else None
         return _filled(explanation, from_=words, events=[entry] if entry else [])

@@ -59,7 +59,8 @@ def running_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> 
     else:
         reached = at <= rows.asked
     found = rows.select(
-        day=day.coalesce(rows.today),
+        # what is open beyond today, or stands still, is open today
+        day=ibis.least(day, rows.today),
         **{f"by_{dimension}": each.dimension(dimension, rows) for dimension in by},
         adds=(counts & reached & (day == rows.today) & ~still_open).fill_null(False),
         takes=(counts & still_open & (day < rows.today)).fill_null(False),

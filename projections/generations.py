@@ -9,7 +9,6 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from ledger.rulebook.calendars import days
 from ledger.rulebook.model import RuleBook
 from projections import compiled
 from projections.compiled import parsed
@@ -138,9 +137,8 @@ def _fill_calendars(connection: Connection[Any], generation: Generation) -> None
     connection.execute(sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(columns_sql(DAYS))))
     columns = sql.SQL(", ").join(map(sql.Identifier, DAYS.names))
     with connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as copy:
-        for calendar in generation.book.calendars:
-            for day in days(calendar):
-                copy.write_row([getattr(day, name) for name in DAYS.names])
+        for day in compiled.calendar_days(generation.book_text):
+            copy.write_row([getattr(day, name) for name in DAYS.names])
     for columns_indexed in (("calendar", "day"), ("calendar", "ordinal"), ("calendar", "before_us")):
         names = sql.SQL(", ").join(map(sql.Identifier, columns_indexed))
         connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, names))

@@ -8,6 +8,7 @@ the checkpoint's row is locked, so that any number of processes may run a projec
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ TOUCH = (
 WANT_TOUCHED = "INSERT INTO wanted_events SELECT DISTINCT aggregate, subject FROM touched"
 LOADED = "INSERT INTO loaded_events SELECT aggregate, subject FROM wanted_events"
 FORGET_WANTED = "DELETE FROM wanted_events"
+LOADED_TABLES = ("touched", "loaded_events", "effective_events")
 HALT = "UPDATE projections.generations SET halted_at = %s, halted_by = %s WHERE number = %s"
 STATUS = (
     "SELECT number, coalesce((SELECT notification_id FROM log.tracking WHERE application_name = "
@@ -43,6 +45,8 @@ LAG = (
 
 BATCH = 2_000
 """Positions a batch takes at the most."""
+DEAD_ROWS = 20_000
+"""Rows deleted from a scratch table after which it is truncated: that costs more than deleting, but not every time."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Batches:
         self.ledger = ledger
         self.connection = connection
         self.generation = generation
-        self.statements: Statements = statements(generation.book, generation.schema)
+        self._dead: Counter[str] = Counter()
+        self.statements: Statements = statements(generation.book_text, generation.schema)
         with connection.transaction():
             connection.execute("SET search_path TO pg_temp, pg_catalog")
             connection.execute("SET jit TO off")
@@ -98,9 +103,20 @@ class Batches:
         self._run(WANT_TOUCHED)
         self._load()
         changed: set[str] = set()
+        filled = [*LOADED_TABLES]
         for step in self.statements.steps:
             if self._replace(step, touched, changed):
                 changed.add(step.table.name)
+                filled += step.filled
+        for table in filled:
+            self._empty(table)
+
+    def _empty(self, table: str) -> None:
+        if self._dead[table] > DEAD_ROWS:
+            self._run(f"TRUNCATE {table}")
+            self._dead[table] = 0
+        else:
+            self._dead[table] += self._count(f"DELETE FROM {table}")
 
     def _load(self) -> None:
         self._run(self.statements.load)
@@ -125,7 +141,7 @@ class Batches:
         inserted = self._count(step.insert)
         if step.count is not None and removed + inserted:
             self._run(step.count)
-        return removed + inserted > 0
+        return True
 
     def _run(self, statement: str, parameters: Any = None) -> list[Any]:
         cursor = self.connection.execute(statement.encode(), parameters, prepare=True)

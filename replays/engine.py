@@ -16,7 +16,6 @@ from psycopg import sql
 
 from ledger.events import COLUMNS
 from ledger.log.application import Ledger
-from ledger.rulebook.calendars import days
 from projections import compiled
 from projections.compiled import parsed
 from projections.inputs import DAYS
@@ -125,11 +124,11 @@ class Engine:
 
     def _fill_calendars(self) -> None:
         self._create("calendar_days", DAYS)
-        for calendar in self.book.calendars:
-            columns = {name: [getattr(day, name) for day in days(calendar)] for name in DAYS.names}
-            self.connection.register("worked_out", pyarrow.table(columns))
-            self.connection.execute("INSERT INTO calendar_days SELECT * FROM worked_out")
-            self.connection.unregister("worked_out")
+        worked_out = compiled.calendar_days(self.book_text)
+        columns = {name: [getattr(day, name) for day in worked_out] for name in DAYS.names}
+        self.connection.register("worked_out", pyarrow.table(columns))
+        self.connection.execute("INSERT INTO calendar_days SELECT * FROM worked_out")
+        self.connection.unregister("worked_out")
 
     def _create(self, name: str, schema: ibis.Schema) -> None:
         columns = ", ".join(f'"{column}" {TYPES[str(dtype)]}' for column, dtype in schema.items())

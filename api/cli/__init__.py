@@ -8,9 +8,12 @@ from importlib.metadata import version as installed
 import typer
 from pydantic import ValidationError
 
-from api.cli import keys, serve
+from api.cli import data, keys, reads, serve
 from api.cli.client import ClientError
+from api.cli.demo import demo
+from api.cli.doctor import doctor
 from api.cli.output import errors, say
+from api.cli.replay import replay
 from ledger.errors import LedgerError
 
 app = typer.Typer(
@@ -21,6 +24,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve.serve)
+for command in (
+    reads.table,
+    reads.clocks,
+    reads.kpi,
+    reads.history,
+    reads.explain,
+    replay,
+    data.simulate,
+    demo,
+    doctor,
+):
+    app.command()(command)
+app.command("import")(data.import_)
 app.add_typer(keys.app, name="keys")
 
 
@@ -43,5 +59,5 @@ def main() -> None:
 
 
 def _fail(message: str) -> None:
-    errors.print(f"Error: {message}", markup=False, style="red")
+    errors.print(f"Error: {message}", markup=False, style="red", soft_wrap=True)
     sys.exit(1)

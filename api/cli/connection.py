@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
+from rich.progress import Progress
 
-from api.cli.client import ClientError, in_process, over_network
+from api.cli.client import ClientError, ask, in_process, over_network
+from api.cli.output import errors
 from ledger.settings import Settings
+
+if TYPE_CHECKING:
+    from api.bootstrap import Program
+    from api.sending import Destination
 
 Url = Annotated[
     str | None,
@@ -51,3 +58,44 @@ def connected(
         in_process(program.asgi, program.local_token) as client,
     ):
         yield client
+
+
+@contextmanager
+def sending_to(url: str | None, key: str | None, *, simulated: bool | None = None) -> Iterator[Destination]:
+    """Where a command sends events: the running server of `url`, else the ledger itself, made if there is none.
+
+    A ledger opened here has its tables brought up to date before this ends. Raises `ClientError` where simulated
+    events would go to a real ledger.
+    """
+    from api.sending import Direct, OverHttp
+
+    if url:
+        with over_network(url, key) as client:
+            if simulated and not ask(client, "GET", "/").json()["simulated"]:
+                raise ClientError(f"The ledger at {url} is a real one: simulated events have no place there.")
+            yield OverHttp(client)
+        return
+    from api.bootstrap import running
+    from api.http.doorkeeper import LOCAL
+    from api.logs import configure
+
+    configure("WARNING")
+    with running(Settings(), simulated=simulated) as program:
+        yield Direct(program.ledger, LOCAL)
+        await_tables(program)
+
+
+def await_tables(program: Program) -> None:
+    """Wait, with a progress bar, until the tables hold all that is recorded now; `ClientError` if they cannot."""
+    head = program.ledger.head().position
+    with Progress(console=errors, transient=True) as bar:
+        first = program.projected_position()
+        task = bar.add_task("Bringing the tables up to date", total=max(head - first, 1))
+        while (status := program.tables_status()) is not None and status.position < head:
+            if status.halted_by is not None:
+                raise ClientError(
+                    f"The tables stand still at position {status.halted_at}: {status.halted_by}. "
+                    "The events are safe; `reqledger doctor` says how to go on."
+                )
+            bar.update(task, completed=status.position - first)
+            time.sleep(0.1)

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False)
+# piped output is read by programs and in logs, where nothing is gained by folding it at 80 columns
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 errors = Console(stderr=True, highlight=False)
 
 STRUCK = "strike dim"
@@ -19,12 +21,12 @@ STRUCK = "strike dim"
 
 def say(text: str = "") -> None:
     """A line of result for people; markup is not interpreted, ids may hold brackets."""
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
     """A line beside the result, on standard error, so that what is piped on stays clean."""
-    errors.print(text, markup=False, style="dim")
+    errors.print(text, markup=False, style="dim", soft_wrap=True)
 
 
 def show_json(value: Any) -> None:
@@ -56,14 +58,26 @@ def show_rows(
     console.print(table)
 
 
+def fitting(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """As many of the columns, from the first on, as fit beside one another without folding."""
+    room = console.width
+    found = []
+    for column in columns:
+        room -= max([cell_len(column), *(cell_len(in_cell(row.get(column))) for row in rows)]) + 3
+        if room < 0 and found:
+            break
+        found.append(column)
+    return found
+
+
 def in_cell(value: Any) -> str:
-    """A value as a cell: nothing for null, yes/no for booleans, times without idle microseconds."""
+    """A value as a cell: nothing for null, yes/no for booleans, times to the second."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return value.replace("T", " ", 1).replace(".000000Z", "Z") if _is_instant(value) else value
+        return f"{value[:10]} {value[11:19]}Z" if _is_instant(value) else value
     return str(value)
 
 

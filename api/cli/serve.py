@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from typing import Annotated
 
 import typer
@@ -17,6 +20,7 @@ def serve(
     simulated: Annotated[
         bool, typer.Option("--simulated", help="If the ledger is new, make it one that is told its clock.")
     ] = False,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Serve the ledger over HTTP until Ctrl-C or SIGTERM."""
     from api.bootstrap import running
@@ -33,13 +37,22 @@ def serve(
                 show_first_key(secret)
             what = "A simulated ledger (what it tells is invented)" if program.simulated else "The ledger"
             say(f"{what} is served on {at}; Ctrl-C stops it.")
+            if until_stdin_ends:
+                threading.Thread(target=_stop_with_parent, name="parent", daemon=True).start()
             if workers == 1:
                 serve_here(program.asgi, listening)
             else:
                 serve_workers(workers, listening)
 
 
+def _stop_with_parent() -> None:
+    """Stop this process when whoever holds the other end of standard input is gone, however it went."""
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def show_first_key(secret: str) -> None:
     """Tell the first admin key, which is told this once."""
-    console.print("\nThe first admin key, shown this once. Keep it; `reqledger keys create` makes more:", markup=False)
-    console.print(f"  {secret}\n", markup=False, style="bold")
+    say("\nThe first admin key, shown this once. Keep it; `reqledger keys create` makes more:")
+    console.print(f"  {secret}\n", markup=False, style="bold", soft_wrap=True)

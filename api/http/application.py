@@ -62,6 +62,7 @@ def build_application(program: Program) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(admitted), Depends(only_known_parameters)],
         max_body_size=SMALL_BODY_BYTES,
+        redirect_slashes=False,
         telemetry={"tracing": False},
     )
     app.state.program = program

@@ -16,12 +16,14 @@ from ledger.log.keys import Key, Keys
 REMEMBER_SECONDS: Final = 2.0
 """How long a revoked key may still be let in by a process that saw it before."""
 REMEMBER_KEYS: Final = 10_000
+LOCAL: Final = "local"
+"""What `recorded_by` says of what the command line records without a key."""
 _EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def local_key() -> Key:
     """The key of the command line when it works on the database directly: whoever can open that may do everything."""
-    return Key("local", "admin", "this machine", ["*"], ["*"], datetime.now(UTC), _EVER, None, b"")
+    return Key(LOCAL, "admin", "this machine", ["*"], ["*"], datetime.now(UTC), _EVER, None, b"")
 
 
 class Doorkeeper:

@@ -27,7 +27,7 @@ router = APIRouter()
 
 OPTIONS: Final = frozenset({"metric", "period", "from", "to", "by", "format", "min_position"})
 DEFAULT_DAYS: Final = {"day": 31, "week": 26 * 7, "month": 730, "quarter": 1_095, "year": 3_650}
-"""How far back figures go where `from` is left out, by period."""
+"""How far back figures go at the most where `from` is left out, by period."""
 MOST_PERIODS: Final = 400
 _SHORTEST_DAYS: Final = {"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
 _DESCRIPTION: Final = (
@@ -67,6 +67,10 @@ def kpis(
             book = live(connection).book
         known_dimensions(book, [*dimensions, *filters])
         metric = metric or _answering(book, dimensions, filters)
+        if period != "all" and first is None:
+            with program.database.reading() as connection:
+                first = figures(connection, metric[:1], asked=asked).figures[0].period.first
+            first = max(first, _far_back(book, asked, period, last))
         first, last = _days(book, asked, period, first, last)
         with program.database.reading() as connection:
             answer = figures(
@@ -103,14 +107,22 @@ def _answering(book: RuleBook, dimensions: Sequence[str], filters: Collection[st
     return found
 
 
+def _today(book: RuleBook, asked: int) -> date:
+    return as_day(local_day(asked, book.time_zone))
+
+
+def _far_back(book: RuleBook, asked: int, grain: Grain, last: date | None) -> date:
+    """The first day that is told of where no first day was asked for, at the most that far back."""
+    last = last or _today(book, asked)
+    return max(last, date(1, 1, 1) + timedelta(DEFAULT_DAYS[grain])) - timedelta(DEFAULT_DAYS[grain] - 1)
+
+
 def _days(
     book: RuleBook, asked: int, grain: Grain, first: date | None, last: date | None
 ) -> tuple[date | None, date | None]:
     if grain != "all":
-        last = last or as_day(local_day(asked, book.time_zone))
-        if first is None:
-            first = max(last, date(1, 1, 1) + timedelta(DEFAULT_DAYS[grain])) - timedelta(DEFAULT_DAYS[grain] - 1)
-        if (last - first).days / _SHORTEST_DAYS[grain] > MOST_PERIODS:
+        last = last or _today(book, asked)
+        if first is not None and (last - first).days / _SHORTEST_DAYS[grain] > MOST_PERIODS:
             raise _too_many(grain)
     if first is not None and last is not None and first > last:
         raise invalid("The first day comes after the last", [FieldError("from", "must not come after `to`")])

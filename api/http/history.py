@@ -12,12 +12,11 @@ from api.http.events import note_personal_read
 from api.http.moments import AsOf, ValidAt, position_of, valid_of
 from api.http.problems import FieldError, invalid, not_found
 from api.http.rendering import cloud_event
-from api.http.subjects import known_subject
+from api.http.subjects import known_subject, rows_then
 from projections.explain import Explanation, UnknownRow, explain
 from projections.history import Item, history
 from projections.reading import UnknownColumn, UnknownTable
 from projections.values import BadValue
-from replays.as_of import state
 
 router = APIRouter()
 
@@ -58,7 +57,7 @@ def events_of(
         "items": [_item(item, personal) for item in items],
     }
     if aggregate != RULEBOOK and (with_state or upto is not None or valid is not None):
-        told["state"] = state(program.ledger, aggregate, subject, as_of=upto, valid_at=valid)
+        told["state"] = rows_then(request, aggregate, subject, upto, valid)
     return told
 
 

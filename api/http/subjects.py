@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -36,10 +37,20 @@ def rows_of(
         told, reached = _now(request, aggregate, subject)
     else:
         reached = program.ledger.head().position if upto is None else upto
-        told = state(program.ledger, aggregate, subject, as_of=upto, valid_at=valid)
+        told = rows_then(request, aggregate, subject, upto, valid)
     if not told:
         raise not_found(f"Nothing is known of {aggregate} {subject[:200]!r}" + ("" if upto is None else " by then"))
     return {"aggregate": aggregate, "subject": subject, "position": reached, "tables": told}
+
+
+def rows_then(
+    request: Request, aggregate: str, subject: str, upto: int | None, valid: datetime | None
+) -> dict[str, list[dict[str, Any]]]:
+    """The subject's rows, by table, as they stood at a position or at a moment, in the order of their keys."""
+    found = state(program_of(request).ledger, aggregate, subject, as_of=upto, valid_at=valid)
+    for name, rows in found.items():
+        rows.sort(key=lambda row, key=READABLE[name].key: tuple(row[part] for part in key))  # type: ignore[misc]
+    return found
 
 
 def known_subject(aggregate: str, subject: str) -> None:

@@ -1,4 +1,3 @@
-
 """What can go wrong while a file is imported.
 
 FileImportError

@@ -177,7 +177,7 @@ class _Aside:
             try:
                 self._stream = self._path.open("w", encoding=self._mapping.encoding, newline="")
             except OSError as error:
-                raise BadFile(f"{self._path} cannot be written for the refused rows: {error.strerror}") from error
+                raise BadFile(f"{self._path} cannot be written: name another file for the refused rows") from error
             self._writer = csv.writer(self._stream, delimiter=self._mapping.delimiter)
             self._writer.writerow([LINE, REASON, *self._head])
         cells = [cell for place, cell in enumerate(row.cells) if place not in self._dropped]

@@ -31,7 +31,8 @@ def refuse_merge(told: Occurrence, state: Mergeable, into_id: str, world: Readin
         )
     above = 0
     survivor: str | None = into_id
-    while survivor is not None:
+    # Bounded: between a void and the end of its unit there may be a cycle, which is refused only then.
+    while survivor is not None and above <= LONGEST_CHAIN:
         if survivor == subject:
             raise Refused(
                 f"{aggregate}.merge_cycle", f"{into_id} is itself merged into {subject}: merging would close a cycle"

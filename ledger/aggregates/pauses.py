@@ -49,7 +49,8 @@ def refuse_resumption(pauses: Pauses, pause_id: str, told: Occurrence) -> None:
             f"pause {pause_id} of {told.subject} began at {instant_text(ended.paused_at)}: it cannot end before",
         )
     for pause in pauses:
-        if pause is not ended and ended.paused_at <= pause.paused_at < told.occurred_at:
+        empty = pause.resumed_at == pause.paused_at
+        if pause is not ended and not empty and ended.paused_at <= pause.paused_at < told.occurred_at:
             raise _overlap(told.subject, pause_id, pause)
 
 

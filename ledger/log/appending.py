@@ -7,32 +7,36 @@ that follow the lock see all that was committed before it was got: each has a sn
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, timedelta
 from typing import Any, cast
 
 import psycopg
-from eventsourcing.persistence import EventStore
+from eventsourcing.persistence import EventStore, StoredEvent
 from psycopg import Connection, Cursor
 
-from ledger.decisions import Key, reads
+from ledger.claims import Recorded
+from ledger.decisions import Key, Snapshot, reads
 from ledger.errors import AppendFailed, LedgerError, Unavailable
 from ledger.log.database import Database, check
 from ledger.log.deciding import Group, Outcome, Unit
 from ledger.log.snapshots import Snapshots
 from ledger.log.world import LockedWorld
 
+# every query of an append looks up keys; plans made before the tables were analysed must not scan or compile
 SESSION = """
 SELECT set_config('lock_timeout', %(lock)s, false),
        set_config('default_transaction_isolation', 'read committed', false),
        set_config('idle_in_transaction_session_timeout', '60s', false),
        set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),
-       set_config('enable_mergejoin', 'off', false)
+       set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false)
 """
 LOCK = "SELECT simulated FROM log.ledger FOR UPDATE"
 HEAD = "SELECT position, greatest(last_recorded_at, CASE WHEN NOT simulated THEN clock_timestamp() END) FROM log.head"
 CHANGED = "SELECT aggregate, subject FROM log.entries WHERE position > %s LIMIT %s"
 MOST_CHANGED = 20_000
+# up to here one exchange with insert and commit beats the cheaper rows of COPY, which needs four more
+FEW = 200
 STORED = """
 SELECT asked.source, asked.id, entry.entry
 FROM unnest(%s::text[], %s::text[]) AS asked (source, id)
@@ -98,18 +102,18 @@ class Appending:
             committing = False
             try:
                 connection = self._connected()
-                with connection.cursor(binary=True) as cursor:
-                    group = self._caught_up(connection, cursor, units)
-                    outcomes = [group.decide(unit, recorded_by) for unit, recorded_by in units]
-                    entries = group.overlay.entries
+                group = self._caught_up(connection, units)
+                outcomes = [group.decide(unit, recorded_by) for unit, recorded_by in units]
+                entries = group.overlay.entries
+                if len(entries) > FEW:
+                    self._insert(connection, entries, copy=True)
+                committing = True
+                with connection.pipeline():
+                    if 0 < len(entries) <= FEW:
+                        self._insert(connection, entries, copy=False)
                     if entries:
-                        # the library's protocol of events names two attributes; the mapper reads ours
-                        self._events.put(cast(Sequence[Any], entries), cursor=cursor)
-                    committing = True
-                    with connection.pipeline():
-                        if entries:
-                            cursor.execute(NOTIFY, [str(group.position)])
-                        connection.commit()
+                        connection.execute(NOTIFY, [str(group.position)])
+                    connection.commit()
                 self._seen = group.position
                 for key, snapshot in group.overlay.snapshots.items():
                     self._snapshots.keep(key, snapshot)
@@ -128,24 +132,15 @@ class Appending:
                 raise
         raise AssertionError("not reached")
 
-    def _caught_up(self, connection: Connection[Any], cursor: Cursor[Any], units: Sequence[tuple[Unit, str]]) -> Group:
-        """Take the lock, then forget what others have changed and load what is to be decided on."""
+    def _insert(self, connection: Connection[Any], entries: Sequence[Recorded], *, copy: bool) -> None:
+        # lazily: the server takes the first while the last are being encoded
+        stored = map(self._events.mapper.to_stored_event, cast(Sequence[Any], entries))
+        self._events.recorder.insert_events(cast(Sequence[StoredEvent], stored), connection=connection, copy=copy)
+
+    def _caught_up(self, connection: Connection[Any], units: Sequence[tuple[Unit, str]]) -> Group:
+        """Take the lock and read what is to be decided on, in one exchange with the server."""
         claims = [claim for unit, _ in units for claim in unit]
-        with connection.pipeline(), connection.cursor() as lock, connection.cursor() as changed:
-            lock.execute(LOCK)
-            changed.execute(CHANGED, [self._seen, MOST_CHANGED])
-            cursor.execute(HEAD)
-            row = lock.fetchone()
-            assert row is not None, "a ledger's row is made when it is opened"
-            if changed.rowcount == MOST_CHANGED:
-                self._snapshots.forget_all()
-            self._snapshots.forget(changed.fetchall())
-            head = cursor.fetchone()
-            assert head is not None
-            self._seen = head[0]
-        cursor.execute(STORED, [[claim.source for claim in claims], [claim.id for claim in claims]])
-        stored = {(source, event_id): entry for source, event_id, entry in cursor}
-        known = {}
+        known: dict[Key, Snapshot] = {}
         missing: dict[Key, None] = {}
         for claim in claims:
             for key in reads(claim):
@@ -154,9 +149,25 @@ class Appending:
                     missing[key] = None
                 else:
                     known[key] = snapshot
-        known.update(self._snapshots.load(cursor, missing))
-        world = LockedWorld(cursor, self._snapshots, known)
-        return Group(world, head[0], head[1].astimezone(UTC), row[0], self._skew, stored)
+        lock, changed, head, stored, streams = (connection.cursor(binary=True) for _ in range(5))
+        with connection.pipeline():
+            lock.execute(LOCK)
+            changed.execute(CHANGED, [self._seen, MOST_CHANGED])
+            head.execute(HEAD)
+            stored.execute(STORED, [[claim.source for claim in claims], [claim.id for claim in claims]])
+            self._snapshots.ask(streams, missing)
+        (simulated,), (position, clock) = _one(lock), _one(head)
+        stale: Collection[Key] = changed.fetchall()
+        if len(stale) == MOST_CHANGED:
+            self._snapshots.forget_all()
+            stale = known
+        self._snapshots.forget(stale)
+        self._seen = position
+        known.update(self._snapshots.answer(streams, missing))
+        known.update(self._snapshots.load(streams, [key for key in set(stale) if key in known and key not in missing]))
+        world = LockedWorld(streams, self._snapshots, known)
+        found = {(source, event_id): entry for source, event_id, entry in stored}
+        return Group(world, position, clock.astimezone(UTC), simulated, self._skew, found)
 
     def _connected(self) -> Connection[Any]:
         if self._connection is None:
@@ -172,6 +183,12 @@ class Appending:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _one(cursor: Cursor[Any]) -> Any:
+    row = cursor.fetchone()
+    assert row is not None, "a ledger's row is made when it is opened"
+    return row
 
 
 def _unavailable(error: psycopg.Error, committing: bool, waited: bool) -> str:

@@ -5,7 +5,7 @@ position is given while the append holds the ledger's lock, and it stands inside
 inserted by the append alone, which hands over its cursor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -30,6 +30,7 @@ from eventsourcing.utils import Environment, EnvType, retry
 from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, dict_row
 
+from ledger.aggregates.record import RecordVoided
 from ledger.claims import Recorded, decode, encode
 from ledger.events import CATALOGUE
 from ledger.log.waker import CHANNEL
@@ -49,11 +50,27 @@ ENTRY_COLUMNS = {
     "voided_position": "int8",
     "entry": "bytea",
 }
+REFERENCES = {
+    known.name: tuple((field.refers_to, field.name) for field in known.fields if field.refers_to is not None)
+    for known in CATALOGUE.values()
+}
 COPY_ENTRIES = (
     "COPY log.entries (position, aggregate, subject, version, type, occurred_at, recorded_at, recorded_by, source, id, "
     "voided_position, entry) FROM STDIN (FORMAT BINARY)"
 )
+INSERT_ENTRIES = """
+INSERT INTO log.entries (position, aggregate, subject, version, type, occurred_at, recorded_at, recorded_by, source, id,
+                         voided_position, entry)
+SELECT * FROM unnest(
+    %b::bigint[], %b::text[], %b::text[], %b::integer[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
+    %b::text[], %b::text[], %b::bigint[], %b::bytea[])
+"""
+NAME_COLUMNS = {"aggregate": "text", "subject": "text", "position": "int8", "field": "text"}
 COPY_NAMES = "COPY log.names (aggregate, subject, position, field) FROM STDIN (FORMAT BINARY)"
+INSERT_NAMES = """
+INSERT INTO log.names (aggregate, subject, position, field)
+SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::text[])
+"""
 STREAM = """
 SELECT type, version, entry FROM log.entries
 WHERE aggregate = %(aggregate)s AND subject = %(subject)s AND version > %(gt)s AND version <= %(lte)s
@@ -99,22 +116,35 @@ class EntryRecorder(PostgresApplicationRecorder):
         self.channel_name = CHANNEL
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Insert entries through `cursor`, inside the append's transaction; their positions stand in them already."""
-        entries = cast(Sequence[StoredEntry], stored_events)
-        cursor: Cursor[Any] | None = kwargs.get("cursor")
-        if cursor is None:
+        """Insert entries through `connection`, inside the append's transaction; their positions stand in them already.
+
+        `stored_events` may be any iterable of entries, read once. `copy` takes COPY, cheapest by the row, instead of
+        INSERT, which takes part in a pipeline.
+        """
+        connection: Connection[Any] | None = kwargs.get("connection")
+        if connection is None:
             raise ProgrammingError("events enter the log through Ledger.append, which decides them first")
-        if entries:
-            with cursor.copy(COPY_ENTRIES) as copy:
-                copy.set_types(list(ENTRY_COLUMNS.values()))
-                for entry in entries:
-                    copy.write_row(entry.row)
-        names = [name for entry in entries for name in entry.names]
+        entries = cast(Iterable[StoredEntry], stored_events)
+        names: list[tuple[str, str, int, str]] = []
+        if kwargs["copy"]:
+            with connection.cursor() as cursor:
+                with cursor.copy(COPY_ENTRIES) as copy:
+                    copy.set_types(list(ENTRY_COLUMNS.values()))
+                    for entry in entries:
+                        copy.write_row(entry.row)
+                        names.extend(entry.names)
+                with cursor.copy(COPY_NAMES) as copy:
+                    copy.set_types(list(NAME_COLUMNS.values()))
+                    for name in names:
+                        copy.write_row(name)
+            return None
+        rows = []
+        for entry in entries:
+            rows.append(entry.row)
+            names.extend(entry.names)
+        connection.execute(INSERT_ENTRIES, [list(column) for column in zip(*rows, strict=True)])
         if names:
-            with cursor.copy(COPY_NAMES) as copy:
-                copy.set_types(["text", "text", "int8", "text"])
-                for name in names:
-                    copy.write_row(name)
+            connection.execute(INSERT_NAMES, [list(column) for column in zip(*names, strict=True)])
         return None
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
@@ -222,12 +252,13 @@ def stored_entry(recorded: Recorded) -> StoredEntry:
             recorded.recorded_by,
             recorded.source,
             recorded.id,
-            getattr(recorded.data, "voided_position", None),
+            recorded.data.voided_position if isinstance(recorded.data, RecordVoided) else None,
             entry,
         ),
         tuple(
             (aggregate, subject, recorded.position, field)
-            for aggregate, subject, field in CATALOGUE[recorded.type].names(recorded.data)
+            for aggregate, field in REFERENCES[recorded.type]
+            if (subject := getattr(recorded.data, field)) is not None
         ),
     )
 

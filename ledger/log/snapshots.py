@@ -5,7 +5,7 @@ lock, forgets what other processes have changed and so knows that the rest is cu
 event of a subject costs like the tenth.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any, cast
 
@@ -58,11 +58,20 @@ class Snapshots(Repository[str]):
         self._kept = LRUCache(self._kept.maxsize)
         self.cache = cast(Any, self._kept)
 
-    def load(self, cursor: Cursor[Any], keys: Iterable[Key]) -> dict[Key, Snapshot]:
+    def load(self, cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, Snapshot]:
         """Read streams in one query, whatever is kept of them, and keep what they come to."""
+        self.ask(cursor, keys)
+        return self.answer(cursor, keys)
+
+    def ask(self, cursor: Cursor[Any], keys: Collection[Key]) -> None:
+        """Send the query of `load`; `answer` takes its result."""
+        if keys:
+            cursor.execute(STREAMS, [[key[0] for key in keys], [key[1] for key in keys]])
+
+    def answer(self, cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, Snapshot]:
+        """The snapshots of the streams that were asked for."""
         found = dict.fromkeys(keys, NOTHING)
         if found:
-            cursor.execute(STREAMS, [[key[0] for key in found], [key[1] for key in found]])
             for key, rows in groupby(cursor, key=lambda row: (row[0], row[1])):
                 entries = [decode(row[3]) for row in rows]
                 found[key] = Snapshot(entries[-1].version, fold(key[0], entries))

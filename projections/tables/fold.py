@@ -64,6 +64,19 @@ class Spec:
     def sources(self) -> frozenset[str]:
         return frozenset(self.types + self.undone_by)
 
+    def __str__(self) -> str:
+        """The column's definition in words, such as `last due_at of delivery.planned or delivery.rescheduled`."""
+        of = " or ".join(self.types)
+        told = {
+            "count": f"number of {of}",
+            "distinct": f"number of different {self.field} of {of}",
+            "ever": f"whether there is any {of}",
+            "status": ", ".join(f"{state} after {kind}" for kind, state in self.states),
+        }.get(self.pick, f"{self.pick} {self.field} of {of}")
+        where = " and ".join(f"{column} = {str(value).lower()}" for column, value in self.where)
+        undone = " or ".join(self.undone_by)
+        return told + (f" with {where}" if where else "") + (f", until {undone}" if undone else "")
+
     def expression(self, events: ir.Table) -> ir.Value:
         """The cell as an aggregation over a subject's events."""
         match self.pick:

@@ -151,3 +151,12 @@ def test_a_requirement_is_corrected_under_its_delivery(chronicle):
     chronicle.tell(chronicle.void("requirement.captured"), ("requirement.captured", "RQ-1", {"key": False}))
     assert chronicle.state("requirement", "RQ-1") == Requirement(closed=True)
     chronicle.refuses(("delivery.planned", "DL-2", {"requirement_id": "RQ-1"}), rule="delivery.requirement_closed")
+
+
+def test_a_merge_into_a_cycle_a_void_has_just_closed_is_refused(chronicle):
+    chronicle.given(*(("contact.received", name) for name in "XYZ"))
+    chronicle.given(("contact.merged", "X", {"into_id": "Y"}), ("contact.unmerged", "X"))
+    chronicle.given(("contact.merged", "Y", {"into_id": "X"}))
+    void = chronicle.void("contact.unmerged")
+    chronicle.refuses(void, ("contact.merged", "Z", {"into_id": "X"}), rule="contact.merge_chain", index=1)
+    chronicle.refuses(void, rule=NONSENSE)

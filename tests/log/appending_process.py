@@ -6,10 +6,11 @@ Started by the kill tests: `appending_process.py CONNINFO WRITER FIRST_NUMBER`.
 import os
 import sys
 from collections import deque
+from concurrent.futures import Future
 
-from ledger.claims import claim
+from ledger.claims import Claim, claim
 from ledger.errors import Retryable
-from ledger.log.application import Ledger
+from ledger.log.application import Appended, Ledger
 from ledger.settings import Settings
 
 IN_FLIGHT = 16
@@ -17,7 +18,7 @@ IN_FLIGHT = 16
 
 def main(conninfo: str, writer: str, first: int) -> None:
     with Ledger.open(Settings(database_url=conninfo)) as ledger:
-        flying = deque()
+        flying: deque[tuple[int, Claim, Future[list[Appended]]]] = deque()
         number = first
         while True:
             while len(flying) < IN_FLIGHT:

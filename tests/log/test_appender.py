@@ -16,6 +16,10 @@ from ledger.settings import Settings
 
 Tell = Callable[..., Claim]
 FORM = {"source_kind": "form"}
+CUT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 
 
 def test_many_threads_get_their_own_answers(ledger: Ledger, tell: Tell) -> None:
@@ -49,11 +53,16 @@ def test_overload_is_answered_at_once_and_passes(
     with psycopg.connect(ledger.database.conninfo) as busy:
         busy.execute("SELECT simulated FROM log.ledger FOR UPDATE")
         answers = []
-        with pytest.raises(Overloaded, match="wait"):
-            for number in range(20):
+        overloaded = ""
+        for number in range(20):
+            try:
                 answers.append(ledger.appender.submit([tell("requirement.captured", f"R{number}", FORM)], "key"))
+            except Overloaded as error:
+                overloaded = str(error)
+                break
+        assert overloaded.startswith("5 events wait")
+        # one group was taken already and waits for the lock
         assert 5 <= len(answers) <= 7
-        assert ledger.appender.waiting == 5
         busy.rollback()
     assert [answer.result(10)[0].position for answer in answers] == list(range(1, len(answers) + 1))
     assert ledger.appender.submit([tell("requirement.captured", "R99", FORM)], "key").result(10)
@@ -127,10 +136,9 @@ def test_an_event_the_database_refuses_does_not_hurt_the_others(ledger: Ledger, 
 
 def test_a_lost_connection_is_replaced(ledger: Ledger, tell: Tell) -> None:
     ledger.append([[tell("requirement.captured", "R1", FORM)]], "key")
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     for number in range(2, 5):
         with ledger.database.connect() as connection:
-            connection.execute(cut)
+            connection.execute(CUT)
         (outcome,) = ledger.append([[tell("requirement.captured", f"R{number}", FORM)]], "key")
         assert isinstance(outcome, list), outcome
         assert outcome[0].position == number

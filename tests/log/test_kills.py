@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from ledger.claims import Claim
@@ -71,7 +72,7 @@ def test_killed_database(cluster: Any, tell: Tell, tmp_path: Path) -> None:
             time.sleep(chance.uniform(0.0, 0.2))
             cluster.start()
             before = len(acknowledged)
-            _wait_for(lambda before=before: len(acknowledged) > before + 20)
+            _wait_for(partial(_more_than, acknowledged, before + 20))
     check(cluster.conninfo, acknowledged)
     assert retried
 
@@ -87,7 +88,7 @@ def test_the_embedded_database_is_started_again(tell: Tell, home: Path) -> None:
                     with suppress(psutil.NoSuchProcess):
                         process.kill()
                 before = len(acknowledged)
-                _wait_for(lambda before=before: len(acknowledged) > before + 20)
+                _wait_for(partial(_more_than, acknowledged, before + 20))
             position = ledger.head().position
             assert waker.wait(position - 1, 10) >= position
         check(conninfo, acknowledged)
@@ -128,6 +129,10 @@ def _load(ledger: Ledger, tell: Tell) -> Iterator[tuple[dict[tuple[str, str], in
             stop.set()
         for sender in senders:
             sender.result(60)
+
+
+def _more_than(acknowledged: dict[tuple[str, str], int], count: int) -> bool:
+    return len(acknowledged) > count
 
 
 def _note(acknowledged: dict[tuple[str, str], int], writer: str, line: bytes) -> None:

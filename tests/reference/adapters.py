@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg import sql
@@ -10,9 +10,11 @@ from psycopg import sql
 from ledger.log.application import Ledger
 from projections import generations
 from projections.generations import Generation
+from projections.kpis import figures
 from projections.projector import Batches
 from projections.tables import READABLE
 from replays.as_of import tables_at
+from tests.reference.asking import Answer
 from tests.reference.book import Book
 from tests.reference.differences import Counters
 from tests.reference.events import Told
@@ -65,6 +67,20 @@ def reference(
     """The tables and counters of the plain reference."""
     made = tables(events, book, as_of, valid_at)
     return made, counters(made, book)
+
+
+def asked(ledger: Ledger, asked_at: int) -> dict[str, Answer]:
+    """Every figure over all days, as the ledger answers it from counters and rows at a moment of asking."""
+    with ledger.database.connect() as connection, connection.transaction():
+        answer = figures(connection, asked=asked_at, grain="all", first=date(2000, 1, 1), last=date(2049, 12, 31))
+    return {
+        figure.metric.name: Answer(
+            figure.value if figure.metric.type == "median" else figure.numerator,  # type: ignore[arg-type]
+            figure.denominator,
+            figure.open,
+        )
+        for figure in answer.figures
+    }
 
 
 def recorded(ledger: Ledger) -> list[Told]:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.reference.books import DEFAULT, NEW_YORK
 from tests.reference.calendars import SECOND
-from tests.reference.figures import counters, median, state, states
+from tests.reference.figures import counters, state, states
 from tests.reference.given import History, at
 
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
@@ -303,27 +303,3 @@ def test_11_equal_times_are_ordered_by_position(history: History) -> None:
     for tier in ("high", "mid"):
         history.tell("customer.tiered", "k", "2026-04-02 09:00", tier=tier)
     assert history.row("customers")["tier"] == "mid"
-
-
-def test_the_median_is_the_lower_of_the_middle_two(history: History) -> None:
-    for minute in (1, 2, 3, 9):
-        history.tell("contact.received", f"c{minute}", "2026-04-01 09:00", channel="web_chat")
-        history.tell("contact.answered", f"c{minute}", f"2026-04-01 09:0{minute}")
-    begin, end = at("2026-04-01 00:00"), at("2026-04-02 00:00")
-    assert median("first_response_median", history.tables(), DEFAULT, begin, end) == (2 * MINUTE, 4)
-
-
-def test_a_void_takes_an_event_out_from_its_own_position_on(history: History) -> None:
-    history.tell("contact.received", "c", "2026-04-01 09:00")
-    wrong = history.tell("contact.closed", "c", "2026-04-01 10:00", valid=False)
-    history.void(wrong)
-    assert history.row("contacts")["closed_at"] is None
-    assert history.row("contacts", {"as_of": wrong})["closed_at"] == at("2026-04-01 10:00")
-    assert history.row("contacts", {"valid_at": at("2026-04-01 10:00")})["closed_at"] is None
-
-
-def test_valid_at_leaves_out_what_had_not_occurred(history: History) -> None:
-    history.tell("contact.received", "c", "2026-04-01 09:00")
-    history.tell("contact.answered", "c", "2026-04-01 08:00")
-    assert history.rows("contacts", {"valid_at": at("2026-04-01 08:30")}) == []
-    assert len(history.rows("contacts", {"valid_at": at("2026-04-01 09:00")})) == 1

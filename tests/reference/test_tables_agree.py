@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -16,16 +17,16 @@ from ledger.log.application import Ledger
 from ledger.settings import Settings
 from replays.rebuild import rebuild
 from tests.reference import adapters
+from tests.reference.asking import ask
 from tests.reference.books import BOOKS
+from tests.reference.calendars import local_date, midnight
 from tests.reference.differences import counter_differences, differences, report
 from tests.reference.histories import Teller
 from tests.reference.plain_ledger import deadlines
 from tests.reference.recorded import claims, moment
 
-SEEDS = range(
-    int(os.environ.get("REFERENCE_SEED", "1")),
-    int(os.environ.get("REFERENCE_SEED", "1")) + int(os.environ.get("REFERENCE_SEEDS", "2")),
-)
+FIRST_SEED = int(os.environ.get("REFERENCE_SEED", "1"))
+SEEDS = range(FIRST_SEED, FIRST_SEED + int(os.environ.get("REFERENCE_SEEDS", "2")))
 EXAMPLES = int(os.environ.get("REFERENCE_EXAMPLES", "5"))
 
 
@@ -73,6 +74,23 @@ class Company:
             found = differences(live[0], replay[0], ("live", "replay"), adapters.KEYS)
             found += counter_differences(live[1], replay[1], ("live", "replay"))
             assert not found, report(found, adapters.recorded(self.ledger))
+
+    def asked(self, asked_at: int) -> None:
+        """The figures at a moment of asking, from counters and rows, are those that looking at every row gives."""
+        told = adapters.recorded(self.ledger)
+        tables, _ = adapters.reference(told, self.book)
+        answers = adapters.asked(self.ledger, asked_at)
+        for metric in self.book.metrics:
+            wanted = ask(metric, tables, self.book, asked_at)
+            assert answers[metric.name] == wanted, f"{metric.name}, asked at {asked_at}"
+
+    def moments(self) -> list[int]:
+        """Moments to ask at: now, as clocks run out, a µs later, and as the next day begins."""
+        told = adapters.recorded(self.ledger)
+        now = max(max(event.recorded_at, event.occurred_at) for event in told)
+        later = sorted(at for clocks in self.teller.deadlines.values() for at in clocks if at >= now)[:2]
+        tomorrow = midnight(local_date(now, self.book.zone) + timedelta(days=1), self.book.zone)
+        return [now, *later, *(at + 1 for at in later), tomorrow]
 
     def _agree(self, other: tuple[str, tuple], as_of: int | None = None, valid_at: int | None = None) -> None:  # type: ignore[type-arg]
         told = adapters.recorded(self.ledger)
@@ -155,6 +173,8 @@ def test_a_long_history_agrees(company: Company, seed: int) -> None:
         company.tell(random.randint(1, 20))
         company.batches.advance(random.randint(1, 25))
     company.kept()
+    for asked_at in company.moments():
+        company.asked(asked_at)
     company.replayed()
     told = adapters.recorded(company.ledger)
     company.replayed(as_of=random.randint(1, len(told)))

@@ -1,0 +1,203 @@
+"""`reqledger doctor`: what is wrong with this ledger, and how to mend it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+import httpx
+import typer
+from psycopg import Connection
+
+from api.cli.client import ClientError
+from api.cli.connection import AsJson
+from api.cli.output import say, show_json, show_rows
+from ledger.errors import LedgerError
+from ledger.log.database import LEAST_SERVER_VERSION, Database
+from ledger.log.migration import applied, migrations
+from ledger.settings import Settings
+from projections.generations import NoGeneration, live
+from projections.projector import status
+
+FREE_BYTES: Final = 1024**3
+SLOW_LAG_POSITIONS: Final = 10_000
+DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
+TRIGGERS: Final = {"entries": "append_only", "names": "append_only", "ledger": "created_once"}
+
+VERSION: Final = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+SETTING: Final = "SELECT current_setting(%s)"
+EXISTS: Final = "SELECT to_regclass('log.entries') IS NOT NULL"
+TRIGGER: Final = (
+    "SELECT tgenabled FROM pg_trigger WHERE tgrelid = to_regclass('log.' || %s) AND tgname = %s AND NOT tgisinternal"
+)
+COUNTED: Final = "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM log.entries"
+ADMINS: Final = (
+    "SELECT count(*) FROM log.keys WHERE role = 'admin' AND revoked_at IS NULL AND expires_at > clock_timestamp()"
+)
+
+Verdict = Literal["ok", "note", "wrong"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was found, and where it is not well, how to mend it."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str = ""
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, disk, database, log, tables and port; exit 1 where something is wrong."""
+    found = list(examine(Settings()))
+    if as_json:
+        show_json([asdict(one) for one in found])
+    else:
+        styles = {"ok": "green", "note": "yellow", "wrong": "red"}
+        show_rows(("check", "verdict", "found"), [asdict(one) | {"_style": styles[one.verdict]} for one in found])
+        for one in found:
+            if one.mend:
+                say(f"\n{one.check}: {one.mend}")
+        if all(one.verdict == "ok" for one in found):
+            say("\nAll is well.")
+    if any(one.verdict == "wrong" for one in found):
+        raise typer.Exit(1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every finding, in the order in which one thing rests on another; what cannot be looked at is left out."""
+    yield _disk(settings)
+    yield _port(settings)
+    if settings.database_url is None and not (settings.home / "postgres").exists():
+        mend = "`reqledger serve` makes one; LEDGER_HOME or LEDGER_DATABASE_URL name another place."
+        yield Finding("database", "wrong", f"no ledger in {settings.home}", mend)
+        return
+    try:
+        with Database.open(settings) as database, database.connect() as connection:
+            yield from _database(connection)
+    except LedgerError as error:
+        where = "LEDGER_DATABASE_URL" if settings.database_url else f"the embedded server in {settings.home}"
+        yield Finding("database", "wrong", str(error), f"Mend what {where} complains of, then ask again.")
+
+
+def _disk(settings: Settings) -> Finding:
+    place = settings.home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    told = f"{free / 1024**3:.1f} GiB free at {place}"
+    if free >= FREE_BYTES:
+        return Finding("disk", "ok", told)
+    return Finding("disk", "wrong", told, "Free some space, or move LEDGER_HOME to a larger disk.")
+
+
+def _port(settings: Settings) -> Finding:
+    address = f"{settings.host}:{settings.port}"
+    try:
+        with socket.create_connection((settings.host, settings.port), timeout=1):
+            pass
+    except OSError:
+        return Finding("port", "ok", f"{address} is free")
+    try:
+        told = httpx.get(f"http://{address}/", timeout=2).json()
+        if told.get("name") == "requirements-ledger":
+            return Finding("port", "ok", f"a ledger {told['version']} answers on {address}")
+    except (httpx.HTTPError, ValueError, AttributeError):
+        pass
+    mend = "Stop the other program, or choose another port with PORT."
+    return Finding("port", "wrong", f"{address} is taken by another program", mend)
+
+
+def _database(connection: Connection[Any]) -> Iterator[Finding]:
+    number, name = _row(connection, VERSION)
+    told = f"PostgreSQL {name}"
+    good = number >= LEAST_SERVER_VERSION
+    yield Finding("database", "ok" if good else "wrong", told, "" if good else "PostgreSQL 15 or later is needed.")
+    off = [setting for setting in DURABILITY if _row(connection, SETTING, [setting])[0] == "off"]
+    yield Finding(
+        "durability",
+        "wrong" if off else "ok",
+        f"{', '.join(off)} off" if off else f"{', '.join(DURABILITY)} on",
+        "Acknowledged events could be lost: switch them on in postgresql.conf and reload." if off else "",
+    )
+    if not _row(connection, EXISTS)[0]:
+        yield Finding("migrations", "wrong", "no ledger in this database", "`reqledger serve` makes one.")
+        return
+    yield _migrations(connection)
+    yield _triggers(connection)
+    yield _log(connection)
+    yield _tables(connection)
+    admins = _row(connection, ADMINS)[0]
+    mend = "" if admins else "`reqledger keys create admin` on this machine makes one."
+    yield Finding("keys", "ok" if admins else "note", f"{admins} valid admin keys", mend)
+
+
+def _migrations(connection: Connection[Any]) -> Finding:
+    done, known = applied(connection), migrations()
+    missing = [one.name for one in known if one.number not in done]
+    changed = [one.name for one in known if one.number in done and done[one.number][1] != one.digest]
+    newer = sorted(name for number, (name, _) in done.items() if number not in {one.number for one in known})
+    if newer or changed:
+        return Finding(
+            "migrations", "wrong", f"made by another program version: {', '.join([*newer, *changed])}",
+            "Start the program version that made this database.",
+        )  # fmt: skip
+    if missing:
+        return Finding("migrations", "note", f"not run yet: {', '.join(missing)}", "`reqledger serve` runs them.")
+    return Finding("migrations", "ok", f"all {len(known)} ran")
+
+
+def _triggers(connection: Connection[Any]) -> Finding:
+    off = []
+    for table, trigger in TRIGGERS.items():
+        row = connection.execute(TRIGGER, [table, trigger]).fetchone()
+        # A: fires always; O: not while a replication stream is replayed; D: disabled
+        if row is None or row[0] not in ("A", b"A"):
+            off.append(f"log.{table}")
+    if off:
+        return Finding(
+            "append-only", "wrong", f"not protected: {', '.join(off)}",
+            "ALTER TABLE … ENABLE ALWAYS TRIGGER …; then find out who switched it off, and what was changed meanwhile.",
+        )  # fmt: skip
+    return Finding("append-only", "ok", "changes of the log are refused")
+
+
+def _log(connection: Connection[Any]) -> Finding:
+    count, first, last = _row(connection, COUNTED)
+    if count == last and first == 1:
+        return Finding("log", "ok", f"{count:,} entries, without a gap")
+    return Finding(
+        "log", "wrong", f"{count:,} entries between positions {first} and {last}",
+        "Entries are missing: somebody deleted them. Restore the database from a backup.",
+    )  # fmt: skip
+
+
+def _tables(connection: Connection[Any]) -> Finding:
+    try:
+        generation = live(connection)
+    except NoGeneration:
+        return Finding("tables", "wrong", "there are none", "`reqledger serve` makes them.")
+    if not generation.current:
+        told = f"generation {generation.number} was built under other definitions"
+        return Finding("tables", "wrong", told, "`reqledger replay` builds them anew.")
+    now = status(connection)
+    if now is None:
+        raise ClientError("The tables were switched just now; ask again.")
+    told = f"generation {now.generation} at position {now.position:,} of {now.head:,}"
+    if now.halted_by is not None:
+        mend = "Mend the cause, and the projector goes on by itself; `reqledger replay` builds the tables anew."
+        return Finding("tables", "wrong", f"{told}, halted at {now.halted_at}: {now.halted_by}", mend)
+    if now.lag_positions > SLOW_LAG_POSITIONS:
+        mend = "A running server catches up by itself; `reqledger replay` is quicker for a long way."
+        return Finding("tables", "note", f"{told}, {now.lag_positions:,} behind", mend)
+    return Finding("tables", "ok", told)
+
+
+def _row(connection: Connection[Any], query: str, values: list[Any] | None = None) -> Any:
+    row = connection.execute(query.encode(), values).fetchone()
+    assert row is not None
+    return row
