@@ -21,6 +21,10 @@ run: setup ## start the ledger with a simulated year on http://127.0.0.1:8000 (P
 test: setup ## run every test on the embedded PostgreSQL
 	$(BIN)/python -m pytest
 
+POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
+test-postgres15: setup ## run every test on a PostgreSQL 15 started from POSTGRES_BIN
+	TEST_POSTGRES_BIN=$(POSTGRES_BIN) $(BIN)/python -m pytest
+
 check: setup ## lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .

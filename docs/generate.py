@@ -17,7 +17,6 @@ import orjson
 import typer
 import yaml
 from pydantic import BaseModel
-
 from reading_code import problem_statuses, refusal_rules
 
 from api.bootstrap import Program

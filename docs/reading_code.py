@@ -1,4 +1,4 @@
-"""What the code says of itself only in its source: which rules refuse, and which statuses problems are answered with."""
+"""What the code says only in its source: which rules refuse, and which statuses problems are answered with."""
 
 from __future__ import annotations
 

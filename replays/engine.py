@@ -73,7 +73,7 @@ class Engine:
         progress: Progress = lambda *_: None,
     ) -> None:
         """Read the log up to a position, or the streams of some entities, into `raw_events`."""
-        self._create("raw_events", RAW)
+        self.create("raw_events", RAW)
         only = list(entities) if entities is not None else None
         with adbc.connect(ledger.database.conninfo) as connection, connection.cursor() as cursor:
             for after in range(0, upto, CHUNK) if only is None else [0]:
@@ -90,24 +90,24 @@ class Engine:
 
         With `valid_at` (microseconds), only from what had occurred by then.
         """
-        self._create("effective_events", EFFECTIVE)
+        self.create("effective_events", EFFECTIVE)
         told = [] if valid_at is None else [valid_at]
-        self._fill("effective_events", EFFECTIVE, compiled.effective(bool(told)), told)
-        self._fill_calendars()
+        self.fill("effective_events", EFFECTIVE, compiled.effective(bool(told)), told)
+        self.fill_calendars()
         definitions = compiled.definitions(self.book_text)
         if counters:
-            self._create("counters", counters_schema(self.book))
+            self.create("counters", counters_schema(self.book))
         for done, table in enumerate(definitions):
             progress(f"building {table.name}", done, len(definitions))
             for stage, schema, query in table.stages:
-                self._create(stage, schema)
-                self._fill(stage, schema, query)
-            self._create(table.name, table.schema)
-            self._fill(table.name, table.schema, table.rows)
+                self.create(stage, schema)
+                self.fill(stage, schema, query)
+            self.create(table.name, table.schema)
+            self.fill(table.name, table.schema, table.rows)
             for stage, _, _ in table.stages:
                 self.connection.execute(f'DROP TABLE "{stage}"')
             if counters and table.contributions is not None:
-                self._fill("counters", counters_schema(self.book), table.contributions)
+                self.fill("counters", counters_schema(self.book), table.contributions)
         progress("built", len(definitions), len(definitions))
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
@@ -122,19 +122,22 @@ class Engine:
         """The rows of a table, as Arrow record batches."""
         return self.connection.sql(f'SELECT * FROM "{table}"').to_arrow_reader(100_000)
 
-    def _fill_calendars(self) -> None:
-        self._create("calendar_days", DAYS)
+    def fill_calendars(self) -> None:
+        """Make `calendar_days` of the rule book's calendars."""
+        self.create("calendar_days", DAYS)
         worked_out = compiled.calendar_days(self.book_text)
         columns = {name: [getattr(day, name) for day in worked_out] for name in DAYS.names}
         self.connection.register("worked_out", pyarrow.table(columns))
         self.connection.execute("INSERT INTO calendar_days SELECT * FROM worked_out")
         self.connection.unregister("worked_out")
 
-    def _create(self, name: str, schema: ibis.Schema) -> None:
+    def create(self, name: str, schema: ibis.Schema) -> None:
+        """Make an empty table."""
         columns = ", ".join(f'"{column}" {TYPES[str(dtype)]}' for column, dtype in schema.items())
         self.connection.execute(f'CREATE TABLE "{name}" ({columns})')
 
-    def _fill(self, name: str, schema: ibis.Schema, query: str, parameters: Sequence[Any] = ()) -> None:
+    def fill(self, name: str, schema: ibis.Schema, query: str, parameters: Sequence[Any] = ()) -> None:
+        """Put the rows of a query into a table."""
         columns = ", ".join(f'"{column}"' for column in schema.names)
         self.connection.execute(f'INSERT INTO "{name}" ({columns}) {query}', parameters)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from ledger.claims import claim
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
-from ledger.rulebook.loading import default_text, load
+from ledger.rulebook.loading import default_text
 from ledger.rulebook.model import EPOCH
 from projections import generations
 from projections.values import instant
 from replays.engine import Progress
 from replays.rebuild import rebuild
+from replays.trying import check
 
 SOURCE = "/ledger"
 # any constant of our own: of several processes that start at once, one founds
@@ -51,7 +52,7 @@ def published_book(ledger: Ledger) -> str | None:
 
 def publish_first(ledger: Ledger, book_text: str) -> None:
     """Publish a book as the ledger's first event; another process that does the same changes nothing."""
-    book = load(book_text)
+    book = check(book_text)
     # a simulated ledger has no clock before its first event: the book is told at its beginning
     told_at = EPOCH if ledger.simulated else ledger.now()
     first = claim(

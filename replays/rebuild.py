@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from adbc_driver_postgresql import dbapi as adbc
-from psycopg import Connection, sql
+from psycopg import Connection, DatabaseError, sql
 
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
@@ -79,11 +80,13 @@ def rebuild(
     *,
     book_text: str | None = None,
     switch: bool = True,
+    compare: bool = True,
     progress: Progress = lambda *_: None,
 ) -> Report:
     """Build a new generation and make it live (or, with `switch=False`, only compare and drop it again).
 
-    `book_text` is the rule book to build under (default: the live generation's). Raises ReplayRunning.
+    With `compare=False` the live tables, which may be far behind, are not caught up and compared first. `book_text` is
+    the rule book to build under (default: the live generation's). Raises ReplayRunning.
     """
     with _alone(ledger) as connection:
         for row in connection.execute(LEFT_OVER).fetchall():
@@ -98,7 +101,7 @@ def rebuild(
             book_text = old.book_text
         new = _build(ledger, connection, book_text, progress)
         try:
-            return _take_over(ledger, connection, old, new, switch, progress)
+            return _take_over(ledger, connection, old, new, switch, compare, progress)
         except BaseException:
             with connection.transaction():
                 generations.drop(connection, new)
@@ -113,7 +116,7 @@ def back(ledger: Ledger) -> Report:
             raise generations.NoGeneration(
                 f"generation {new.number} was built under other table definitions than this program's; run a replay"
             )
-        return _take_over(ledger, connection, generations.live(connection), new, True, lambda *_: None)
+        return _take_over(ledger, connection, generations.live(connection), new, True, True, lambda *_: None)
 
 
 @contextmanager
@@ -160,32 +163,48 @@ def _take_over(
     old: Generation | None,
     new: Generation,
     switch: bool,
+    compare: bool,
     progress: Progress,
 ) -> Report:
     """Catch up, compare at one position while the live projector stands still, and switch."""
-    comparable = old is not None and old.current and old.book_text == new.book_text
+    comparable = compare and old is not None and old.current and old.book_text == new.book_text
     with ledger.database.connect() as own:
         batches = Batches(ledger, own, new)
         progress("catching up", 0, 1)
-        batches.catch_up(upto=generations.position(connection, old) if comparable and old else None)
+        batches.catch_up()
         with connection.transaction():
             if old is not None:
                 connection.execute(STAND_STILL, [old.schema])
-            if comparable and old is not None:
-                live_batches_upto = generations.position(connection, old)
-                if generations.position(connection, new) > live_batches_upto:
-                    comparable = False
-                batches.catch_up(upto=live_batches_upto)
-            else:
-                batches.catch_up()
+            batches.catch_up()
             progress("catching up", 1, 1)
-            differences = _differences(connection, old, new, progress) if comparable and old is not None else []
+            differences = _compare(ledger, connection, old, new, progress) if comparable and old else None
             position = generations.position(connection, new)
             if switch:
                 generations.switch(connection, new)
             else:
                 generations.drop(connection, new)
-    return Report(new.number, old.number if old else None, position, comparable, differences, switch)
+    replaced = old.number if old else None
+    return Report(new.number, replaced, position, differences is not None, differences or [], switch)
+
+
+def _compare(
+    ledger: Ledger, connection: Connection[Any], old: Generation, new: Generation, progress: Progress
+) -> list[TableDifference] | None:
+    """What differs once the live tables are at the same position; None where they cannot be brought there.
+
+    Tables that can no longer be projected are what a rebuild mends: they must not keep it from being done.
+    """
+    try:
+        with connection.transaction():
+            Batches(ledger, connection, old).catch_up(upto=generations.position(connection, new))
+            return _differences(connection, old, new, progress)
+    except DatabaseError as error:
+        structlog.get_logger("replay").warning(
+            "live_tables_not_comparable",
+            generation=old.number,
+            cause=error.diag.message_primary or type(error).__name__,
+        )
+        return None
 
 
 def _differences(

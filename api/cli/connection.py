@@ -80,9 +80,21 @@ def sending_to(url: str | None, key: str | None, *, simulated: bool | None = Non
     from api.logs import configure
 
     configure("WARNING")
-    with running(Settings(), simulated=simulated) as program:
+    with running(Settings(), simulated=simulated, project=False) as program:
         yield Direct(program.ledger, LOCAL)
-        await_tables(program)
+        bring_up_tables(program)
+
+
+def bring_up_tables(program: Program) -> None:
+    """Bring the tables up to all that is recorded now, with a progress bar."""
+    from replays.catching_up import bring_up
+
+    with Progress(console=errors, transient=True) as bar:
+        task = bar.add_task("Bringing the tables up to date")
+        bring_up(
+            program.ledger,
+            progress=lambda what, done, of: bar.update(task, description=f"Tables: {what}", completed=done, total=of),
+        )
 
 
 def await_tables(program: Program) -> None:

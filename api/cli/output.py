@@ -61,7 +61,7 @@ def show_rows(
 def fitting(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """As many of the columns, from the first on, as fit beside one another without folding."""
     room = console.width
-    found = []
+    found: list[str] = []
     for column in columns:
         room -= max([cell_len(column), *(cell_len(in_cell(row.get(column))) for row in rows)]) + 3
         if room < 0 and found:

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.http.context import Personal, key_of, program_of
 from api.http.problems import FieldError, invalid, not_found, overloaded
 from api.http.rendering import cloud_event
+from api.http.tables import Limit, within_page
 from api.http.tail import MOST_STREAMS
 from ledger.claims import Recorded
 from ledger.events import AGGREGATES, CATALOGUE, EventType, json_schema
@@ -41,7 +42,7 @@ def events(
     after: After = 0,
     types: Types = None,
     aggregate: Kind = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Limit = 100,
 ) -> dict[str, Any]:
     """`next_after` is the `after` of the next page; null where there is nothing more yet."""
     ledger = program_of(request).ledger
@@ -56,6 +57,7 @@ def events(
             note_personal_read(request, f"event {found.position}")
         return {"events": [cloud_event(found, personal=personal)], "next_after": None}
     _known(types, aggregate)
+    within_page(request, limit)
     page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate)
     if personal and page:
         note_personal_read(request, f"events {page[0].position} to {page[-1].position}")

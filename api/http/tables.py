@@ -41,7 +41,9 @@ _FILTERS: Final = (
 
 Format = Annotated[Literal["json", "csv"] | None, Query(alias="format", description="Instead of the Accept header.")]
 Cursor = Annotated[str | None, Query(max_length=4000, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most rows in the answer.")]
+Limit = Annotated[
+    int, Query(ge=1, le=1_000_000, description="Most rows in the answer; LEDGER_MAX_PAGE_ROWS is the most of it.")
+]
 Accept = Annotated[str | None, Header(include_in_schema=False)]
 
 
@@ -81,6 +83,7 @@ def rows(
     accept: Accept = None,
 ) -> Response:
     """One page, within one snapshot: `position` says up to where in the log it holds everything."""
+    within_page(request, limit)
     filters = [_filter(name, value) for name, value in request.query_params.multi_items() if name not in OPTIONS]
     order = [name.strip() for name in sort.split(",") if name.strip()] if sort else []
     try:
@@ -110,6 +113,7 @@ def clocks(
     accept: Accept = None,
 ) -> Response:
     """Running clocks by deadline, the next one first; `left_us` is what is left, negative where it is overdue."""
+    within_page(request, limit)
     ledger = program_of(request).ledger
     asked = instant_us(ledger.now().astimezone(UTC))
     before = asked + DAY_US if due_before is None else instant_us(moment("due_before", due_before))
@@ -119,6 +123,13 @@ def clocks(
 
 
 DAY_US: Final = 86_400_000_000
+
+
+def within_page(request: Request, limit: int) -> None:
+    """Raise a `Problem` (422) for a page larger than the settings allow."""
+    most = program_of(request).settings.max_page_rows
+    if limit > most:
+        raise invalid("The page is too large", [FieldError("limit", f"must be at most {most}", "read in pages")])
 
 
 def answered(table: str, page: Page, *, as_csv: bool) -> Response:

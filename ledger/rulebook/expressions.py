@@ -6,6 +6,7 @@ is refused with the place of the offending token. What comes out is a typed tree
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -78,8 +79,9 @@ def parse(text: str, schema: Mapping[str, Kind]) -> Expression:
     """
     if len(text) > MAX_LENGTH:
         raise BadExpression(text[:60] + "…", MAX_LENGTH, f"longer than {MAX_LENGTH:,} characters")
-    if "--" in text or "/*" in text:
-        raise BadExpression(text, max(text.find("--"), text.find("/*")), "comments are not allowed")
+    comment = re.search(r"--|/\*|\{[#%]", text)
+    if comment:
+        raise BadExpression(text, comment.start(), "comments are not allowed")
     try:
         tree = sqlglot.parse_one(text, dialect="postgres")
     except (SqlglotError, RecursionError) as error:
@@ -169,7 +171,7 @@ class _Checker:
     def literal(self, node: sql.Literal) -> Expression:
         if node.is_string:
             return Expression("literal", "text", value=str(node.this))
-        if not str(node.this).isdigit() or int(node.this) >= INT64:
+        if not re.fullmatch(r"[0-9]{1,19}", str(node.this)) or int(node.this) >= INT64:
             raise self.refuse(node, f"{str(node.this)[:40]} is not a whole number of 64 bits")
         return Expression("literal", "integer", value=int(node.this))
 
@@ -199,7 +201,8 @@ class _Checker:
         kinds = {arg.kind for arg in args if arg.kind is not None}
         if len(kinds) != 1:
             raise self.refuse(node, f"{op.upper()} needs values of one kind")
-        return Expression(op, kinds.pop(), args)
+        kind = kinds.pop()
+        return Expression(op, kind, tuple(arg if arg.kind else Expression("literal", kind) for arg in args))
 
     def comparison(self, op: str, node: sql.Expr, left: Expression, right: Expression) -> Expression:
         if left.kind is None or right.kind is None:

@@ -9,12 +9,31 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from yaml.constructor import ConstructorError
 
 from ledger.rulebook.model import RuleBook
 
 
 class BadRuleBook(ValueError):
     """The rule book cannot be used; every line of the message says where and why."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice, and in which every error has its place."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # a day like 2026-02-30
+            raise ConstructorError(problem=str(error), problem_mark=node.start_mark) from error
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise ConstructorError(problem=f"{key.value} stands there twice", problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
 
 
 def load(text: str, source: str = "rule book") -> RuleBook:
@@ -24,8 +43,8 @@ def load(text: str, source: str = "rule book") -> RuleBook:
     """
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         raise BadRuleBook(f"{source}:{line}: not YAML: {getattr(error, 'problem', None) or error}") from error

@@ -10,6 +10,7 @@ import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import Expression, Kind, parse
 from ledger.rulebook.model import RuleBook
+from projections.tables.definition import DTYPES
 
 CLOCK_COLUMNS: Mapping[str, Kind] = {
     "started_at": "time",
@@ -57,7 +58,11 @@ def bind(expression: Expression, rows: ir.Table) -> ir.Value:
         case "column":
             return _column(str(expression.value), rows)
         case "literal":
-            return ibis.null("boolean") if expression.kind is None else ibis.literal(expression.value)
+            if expression.value is None:
+                return ibis.null(DTYPES[expression.kind or "boolean"])
+            value = ibis.literal(expression.value)
+            # a bare number is as narrow as an engine likes, and overflows
+            return value.cast("int64") if expression.kind == "integer" else value
         case "not":
             return ~args[0]
         case "is null":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import structlog
 import uvicorn
 from psycopg.conninfo import make_conninfo
 
@@ -29,6 +31,17 @@ def program(settings: Settings) -> Iterator[Program]:
     """Without a projector: what does not read tables need not wait for them."""
     with running(settings, project=False) as program:
         yield program
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """What the code under test does to logging ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture

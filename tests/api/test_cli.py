@@ -1,0 +1,204 @@
+"""The command line: tables for people, JSON for programs, and exit status 1 with a sentence when it cannot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from api.bootstrap import Program
+from api.cli import main
+from api.logs import configure
+from ledger.settings import Settings
+from tests.api.conftest import served
+
+
+class Ran(NamedTuple):
+    """How a command ended and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, own_logging: None) -> Run:
+    """Runs `reqledger` with arguments in this process; `LEDGER_HOME` is a directory without a ledger."""
+    monkeypatch.setenv("LEDGER_HOME", str(tmp_path / "home"))
+    for name in ("LEDGER_DATABASE_URL", "LEDGER_URL", "LEDGER_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def command(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["reqledger", *map(str, arguments)])
+        status = 0
+        try:
+            main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        printed = capsys.readouterr()
+        return Ran(status, printed.out, printed.err)
+
+    return command
+
+
+@pytest.fixture
+def on_company(run: Run, company_database: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same, directly on the simulated company's database."""
+    assert company_database.database_url is not None
+    monkeypatch.setenv("LEDGER_DATABASE_URL", company_database.database_url.get_secret_value())
+    return run
+
+
+@pytest.fixture
+def over_http(run: Run, shop: Program, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same, through the simulated company's server."""
+    key, secret = shop.ledger.keys.create("admin", "command line")
+    monkeypatch.setenv("LEDGER_KEY", secret)
+    # the server runs in this process too: what it logs is not what the command prints
+    configure("WARNING", io.StringIO())
+    with served(shop) as address:
+        monkeypatch.setenv("LEDGER_URL", address)
+        yield run
+    shop.ledger.keys.revoke(key.id)
+
+
+def test_version_and_help(run: Run) -> None:
+    assert "requirements-ledger" in run("version").out
+    told = run("--help").out
+    commands = "serve demo simulate import table clocks kpi history explain replay keys doctor"
+    for command in commands.split():
+        assert command in told
+        assert run(command, "--help").status == 0
+
+
+def test_where_there_is_no_ledger_it_says_how_to_make_one(run: Run) -> None:
+    ran = run("table", "contacts")
+    assert ran.status == 1
+    assert "reqledger serve" in ran.err
+    assert run("doctor").status == 1
+
+
+def test_a_server_that_does_not_answer(run: Run) -> None:
+    ran = run("table", "contacts", "--url", "http://127.0.0.1:1")
+    assert ran.status == 1
+    assert "does not answer" in ran.err
+
+
+def test_a_setting_that_makes_no_sense_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_PORT", "many")
+    ran = run("doctor")
+    assert ran.status == 1
+    assert "PORT" in ran.err
+
+
+def test_tables_directly_and_over_http(over_http: Run, local: httpx.Client) -> None:
+    rows = local.get("/v1/tables/contacts", params={"channel": "email", "limit": 4}).json()["rows"]
+    as_json = over_http("table", "contacts", "-w", "channel=email", "--limit", 4, "--json").json
+    assert as_json["rows"] == rows
+    people = over_http("table", "contacts", "-w", "channel=email", "--limit", 4, "--columns", "contact_id,channel")
+    assert all(row["contact_id"] in people.out for row in rows)
+    told = list(csv.DictReader(io.StringIO(over_http("table", "contacts", "--limit", 4, "--csv").out)))
+    assert len(told) == 4
+    assert "requirements" in over_http("table").out
+    wrong = over_http("table", "contacts", "-w", "colour=red")
+    assert wrong.status == 1
+    assert "colour" in wrong.err
+    assert over_http("table", "contacts", "-w", "colour").status == 2
+    assert over_http("table", "contacts", "--key", "rl_no_no").status == 1
+
+
+def test_figures_history_and_explanations_over_http(over_http: Run, local: httpx.Client) -> None:
+    figures = over_http("kpi")
+    assert "First answers in time" in figures.out
+    assert "渠道响应达标率" in over_http("kpi", "--language", "zh").out
+    (one,) = over_http("kpi", "first_response_in_time", "--json").json["figures"]
+    assert one["denominator"] > 0
+    requirement = local.get("/v1/tables/requirements", params={"limit": 1}).json()["rows"][0]["requirement_id"]
+    assert "Requirement captured" in over_http("history", "requirement", requirement).out
+    assert "需求采集" in over_http("history", "requirement", requirement, "--language", "zh").out
+    told = over_http("history", "requirement", requirement, "--as-of", "2026-12-31T00:00:00Z", "--json").json
+    assert told["state"]["requirements"][0]["requirement_id"] == requirement
+    assert over_http("history", "requirement", "none-such").status == 1
+    explained = over_http("explain", "requirements", requirement, "captured_at")
+    assert "requirement.captured" in explained.out
+    assert over_http("explain", "requirements", requirement).status == 2
+    assert over_http("clocks", "--overdue").status == 0
+
+
+def test_directly_on_the_database(on_company: Run) -> None:
+    assert on_company("table", "contacts", "--limit", 1, "--json").json["rows"]
+    compared = on_company("replay", "--compare", "--json")
+    assert compared.status == 0, compared.err
+    assert compared.json["report"]["compared"]
+    assert compared.json["report"]["differing"] == 0
+    assert compared.json["state"] == "done"
+    examined = on_company("doctor", "--json")
+    verdicts = {one["check"]: one["verdict"] for one in examined.json}
+    for check in ("database", "durability", "migrations", "append-only", "log", "tables"):
+        assert verdicts[check] == "ok", examined.out
+
+
+def test_keys_are_made_listed_and_revoked(run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.database_url is not None
+    monkeypatch.setenv("LEDGER_DATABASE_URL", settings.database_url.get_secret_value())
+    made = run(
+        "keys", "create", "service", "--label", "phones", "--source", "/phones/*", "--type", "contact.*", "--json"
+    )
+    assert made.status == 0, made.err
+    key = made.json["key"]
+    assert made.json["secret"].startswith("rl_")
+    assert (key["role"], key["sources"], key["types"]) == ("service", ["/phones/*"], ["contact.*"])
+    assert [one["id"] for one in run("keys", "list", "--json").json] == [key["id"]]
+    assert "ended" in run("keys", "revoke", key["id"]).out
+    assert not run("keys", "list", "--json").json[0]["valid"]
+    assert run("keys", "revoke", "none-such").status == 1
+    assert run("keys", "create", "emperor").status == 1
+
+
+def test_the_doctor_finds_what_is_wrong(
+    run: Run, program: Program, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.database_url is not None
+    monkeypatch.setenv("LEDGER_DATABASE_URL", settings.database_url.get_secret_value())
+    with program.database.connect() as connection:
+        connection.execute("ALTER TABLE log.entries DISABLE TRIGGER append_only")
+        connection.execute("DELETE FROM log.entries WHERE position = 1")
+        connection.execute(
+            "INSERT INTO log.entries SELECT 5, 'contact', 'C', 1, 'contact.rang', now(), now(), 'k', 's', 'i', NULL, ''"
+        )
+        connection.execute("UPDATE projections.generations SET halted_at = 5, halted_by = 'Broken: x'")
+    ran = run("doctor", "--json")
+    assert ran.status == 1
+    verdicts = {one["check"]: one for one in ran.json}
+    assert {name for name, one in verdicts.items() if one["verdict"] == "wrong"} >= {"append-only", "log", "tables"}
+    assert all(one["mend"] for one in verdicts.values() if one["verdict"] != "ok")
+    assert "Broken" in verdicts["tables"]["found"]
+
+
+def test_a_company_is_simulated_and_a_file_imported(
+    run: Run, new_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("LEDGER_DATABASE_URL", new_database())
+    played = run("simulate", "--contacts", 5, "--days", 10, "--json")
+    assert played.status == 0, played.err
+    assert played.json["appended"] > 20
+    again = run("simulate", "--contacts", 5, "--days", 10, "--json").json
+    assert (again["appended"], again["duplicates"]) == (0, again["events"])
+    counted = run("table", "contacts", "--json").json
+    assert counted["rows"]
+    assert run("simulate", "--start", "someday").status == 2
+    assert run("import", tmp_path / "none.csv", "--mapping", "boston311").status == 2
