@@ -14,6 +14,7 @@ from api.http.doorkeeper import Doorkeeper
 from api.http.gate import Gate
 from api.http.jobs import Jobs
 from api.http.metrics import Metrics
+from api.http.past import Past
 from api.http.tail import Tail
 from ledger.log.application import Ledger
 from ledger.log.database import Database
@@ -41,6 +42,7 @@ class Program:
         self.tail = Tail(waker)
         self.at_stop: Callable[[], None] = lambda: None
         self.jobs = Jobs(ledger)
+        self.past = Past(ledger)
         self.app: FastAPI = build_application(self)
         appending = Appending(ledger, self.doorkeeper, settings, self.metrics)
         self.asgi = Gate(self.app, appending, self.metrics, simulated=self.simulated)
@@ -63,19 +65,27 @@ class Program:
 
 
 @contextmanager
-def running(settings: Settings, *, simulated: bool | None = None, project: bool = True) -> Iterator[Program]:
+def running(
+    settings: Settings, *, simulated: bool | None = None, project: bool = True, founding: bool = True
+) -> Iterator[Program]:
     """A program over the database `settings` name, made ready and shut down in order.
 
-    `simulated` decides what a new ledger is to be; `project` keeps its tables up to date for as long as it runs.
-    Raises Unfit or Unavailable where the database cannot be used.
+    `simulated` decides what a new ledger is to be; `project` keeps its tables up to date for as long as it runs;
+    `founding` gives it its first rule book and tables of this program's definitions where it has none (which takes
+    seconds to find out: a command that only reads does without). Raises Unfit or Unavailable where the database cannot
+    be used.
     """
     with Ledger.open(settings, simulated=simulated) as ledger, ledger.waker() as waker:
-        found(ledger)
+        if founding:
+            found(ledger)
         projector = Projector(ledger, waker) if project else None
         if projector is not None:
             projector.start()
+        program = Program(settings, ledger, waker)
         try:
-            yield Program(settings, ledger, waker)
+            yield program
         finally:
+            program.jobs.wait()
+            program.past.close()
             if projector is not None:
                 projector.stop()

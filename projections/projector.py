@@ -37,11 +37,13 @@ STATUS = (
     "SELECT number, coalesce((SELECT notification_id FROM log.tracking WHERE application_name = "
     "'generation_' || number), 0), halted_at, halted_by FROM projections.generations WHERE state = 'live'"
 )
-LAG = (
-    "SELECT coalesce(max(position), 0), coalesce(extract(epoch FROM clock_timestamp() - min(recorded_at) FILTER "
-    "(WHERE position = %(next)s)), 0)::float8 FROM log.entries "
-    "WHERE position IN (%(next)s, (SELECT max(position) FROM log.entries))"
-)
+# how long the first entry not projected yet has waited, by the ledger's own clock
+LAG = """
+SELECT head.position,
+       coalesce(extract(epoch FROM CASE WHEN head.simulated THEN head.last_recorded_at ELSE clock_timestamp() END
+                                   - waiting.recorded_at), 0)::float8
+FROM log.head AS head LEFT JOIN log.entries AS waiting ON waiting.position = %s
+"""
 
 BATCH = 2_000
 """Positions a batch takes at the most."""
@@ -160,7 +162,7 @@ def status(connection: Connection[Any]) -> Status | None:
     if row is None:
         return None
     number, position, halted_at, halted_by = row
-    lag = connection.execute(LAG, {"next": position + 1}).fetchone()
+    lag = connection.execute(LAG, [position + 1]).fetchone()
     assert lag is not None
     head = max(int(lag[0]), position)
     return Status(

@@ -54,7 +54,7 @@ def connected(
 
     configure("WARNING")
     with (
-        running(settings, simulated=simulated, project=project) as program,
+        running(settings, simulated=simulated, project=project, founding=create or project) as program,
         in_process(program.asgi, program.local_token) as client,
     ):
         yield client

@@ -19,7 +19,7 @@ from api.cli.connection import await_tables
 from api.cli.data import play_company
 from api.cli.figures import show_figures
 from api.cli.output import note, say
-from api.cli.serve import show_first_key
+from api.cli.serve import listen, show_first_key
 from api.sending import OverHttp
 from ledger.errors import OtherLedger
 from ledger.settings import Settings
@@ -35,7 +35,6 @@ STATE: Final = "SELECT value FROM log.meta WHERE name = 'demo'"
 
 def demo() -> None:
     """Serve a ledger with a simulated year in it: made at the first start, kept from then on."""
-    from api.http.serving import listen
     from api.logs import configure
 
     settings = Settings()

@@ -43,6 +43,8 @@ def table(
     sort: Annotated[str | None, typer.Option(help="Columns with commas, - for descending.")] = None,
     columns: Annotated[str | None, typer.Option(help="Only these columns, with commas.")] = None,
     limit: Limit = 20,
+    as_of: AsOf = None,
+    valid_at: ValidAt = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table for people.")] = False,
     url: Url = None,
     key: Key = None,
@@ -67,8 +69,8 @@ def table(
                 show_rows(("table", "en", "zh", "columns"), rows, right=("columns",))
             return
         parameters: list[tuple[str, str]] = [*conditions(where), ("limit", str(limit))]
-        if sort:
-            parameters.append(("sort", sort))
+        told_then = (("sort", sort), ("as_of", as_of), ("valid_at", valid_at))
+        parameters += [(option, value) for option, value in told_then if value]
         if as_csv:
             parameters.append(("format", "csv"))
         answer = ask(client, "GET", f"/v1/tables/{quote(name, safe='')}", params=parameters)

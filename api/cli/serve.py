@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from typing import Annotated
 
 import typer
 
+from api.cli.client import ClientError
 from api.cli.output import console, say
 from ledger.settings import Settings
 
@@ -24,7 +26,7 @@ def serve(
 ) -> None:
     """Serve the ledger over HTTP until Ctrl-C or SIGTERM."""
     from api.bootstrap import running
-    from api.http.serving import listen, serve_here, serve_workers
+    from api.http.serving import serve_here, serve_workers
     from api.logs import configure
 
     settings = Settings()
@@ -43,6 +45,16 @@ def serve(
                 serve_here(program.asgi, listening)
             else:
                 serve_workers(workers, listening)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address. Raises `ClientError` where something else does."""
+    from api.http import serving
+
+    try:
+        return serving.listen(host, port)
+    except serving.PortInUse as error:
+        raise ClientError(str(error)) from error
 
 
 def _stop_with_parent() -> None:

@@ -6,6 +6,7 @@ framework's way. Both are described in the same OpenAPI document.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -20,6 +21,7 @@ from api.http.problems import MEDIA_TYPE, Problem
 from api.logs import origin_of
 
 log = structlog.stdlib.get_logger("api.http")
+_stdlib_log = logging.getLogger("api.http")
 
 _REQUEST_ID = re.compile(rb"^[A-Za-z0-9._\-]{1,64}$")
 
@@ -73,8 +75,10 @@ class Gate:
         headers.append((b"content-length", str(len(body)).encode("ascii")))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-        level = log.debug if status < 400 else log.info
-        level("request", request=request_id, route="POST /v1/events", status=status, ms=round(elapsed * 1000, 2))
+        # services append all day: what went well is counted, and only written down when somebody listens that closely
+        if status >= 400 or _stdlib_log.isEnabledFor(logging.DEBUG):
+            level = log.debug if status < 400 else log.info
+            level("request", request=request_id, route="POST /v1/events", status=status, ms=round(elapsed * 1000, 2))
 
     async def _long_way(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, common: list[tuple[bytes, bytes]]

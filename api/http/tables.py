@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from api.http.context import CaughtUp, program_of
 from api.http.contract import FREE_QUERY
 from api.http.formats import CSV, csv_text, wants_csv
-from api.http.moments import moment
+from api.http.moments import AsOf, ValidAt, moment, position_of, valid_of
 from api.http.problems import FieldError, Problem, invalid, not_found
 from ledger.rulebook.model import instant_us
 from projections.generations import live
@@ -33,7 +33,7 @@ from projections.values import BadValue
 router = APIRouter()
 
 OPERATORS: Final = frozenset(get_args(Operator))
-OPTIONS: Final = frozenset({"sort", "cursor", "limit", "format", "min_position"})
+OPTIONS: Final = frozenset({"sort", "cursor", "limit", "format", "min_position", "as_of", "valid_at"})
 _FILTERS: Final = (
     "Any column is a filter: `channel=email`, or with an operator `received_at__gte=2026-04-01T00:00:00Z` "
     "(eq, ne, lt, lte, gt, gte, in with commas, null with true or false). Several filters must all hold."
@@ -79,16 +79,29 @@ def rows(
     sort: Annotated[str | None, Query(max_length=1000, description="Columns with commas; `-` for descending.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
+    as_of: AsOf = None,
+    valid_at: ValidAt = None,
     chosen: Format = None,
     accept: Accept = None,
 ) -> Response:
-    """One page, within one snapshot: `position` says up to where in the log it holds everything."""
+    """One page, within one snapshot: `position` says up to where in the log it holds everything.
+
+    With `as_of` or `valid_at` all tables are replayed first, which takes a while on a long log.
+    """
     within_page(request, limit)
     filters = [_filter(name, value) for name, value in request.query_params.multi_items() if name not in OPTIONS]
     order = [name.strip() for name in sort.split(",") if name.strip()] if sort else []
+    program = program_of(request)
+    upto, valid = position_of(request, as_of), valid_of(valid_at)
     try:
-        with program_of(request).database.reading() as connection:
-            page = read_table(connection, table, filters=filters, sort=order, cursor=cursor, limit=limit)
+        if upto is None and valid is None:
+            with program.database.reading() as connection:
+                page = read_table(connection, table, filters=filters, sort=order, cursor=cursor, limit=limit)
+        else:
+            upto = program.ledger.head().position if upto is None else upto
+            page = program.past.page(
+                table, as_of=upto, valid_at=valid, filters=filters, sort=order, cursor=cursor, limit=limit
+            )
     except UnknownTable as error:
         raise not_found(str(error)) from None
     except (UnknownColumn, BadValue, BadCursor, psycopg.DataError) as error:

@@ -27,14 +27,15 @@ class Server:
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str], log: Path) -> None:
         self.log = log
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "serve", "--port", "0", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log.open("ab"),
-            env=os.environ | environment | {"PYTHONUNBUFFERED": "1"},
-            text=True,
-        )
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "api.cli", "serve", "--port", "0", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                env=os.environ | environment | {"PYTHONUNBUFFERED": "1"},
+                text=True,
+            )
         self.secret = ""
         self.address = self._address()
 

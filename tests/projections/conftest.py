@@ -19,6 +19,6 @@ def world(postgres: str, template: str) -> Iterator[World]:
 def company(postgres: str, template: str) -> Iterator[Ledger]:
     """A company's first weeks, projected. Tests only read it."""
     with new_ledger(postgres, template) as ledger:
-        play_company(ledger, contacts=150, days=75)
+        play_company(ledger, contacts=200, days=130)
         caught_up(ledger)
         yield ledger

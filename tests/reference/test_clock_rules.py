@@ -296,10 +296,3 @@ def test_11_delivered_is_the_earliest_delivery_not_refused(history: History) -> 
     history.tell("delivery.delivered", "d", "2026-04-22 09:00")
     row = history.row("deliveries")
     assert (row["delivered_at"], row["delivery_outcome"]) == (at("2026-04-21 09:00"), "missed")
-
-
-def test_11_equal_times_are_ordered_by_position(history: History) -> None:
-    history.tell("customer.registered", "k", "2026-04-01 09:00")
-    for tier in ("high", "mid"):
-        history.tell("customer.tiered", "k", "2026-04-02 09:00", tier=tier)
-    assert history.row("customers")["tier"] == "mid"

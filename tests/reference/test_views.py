@@ -89,3 +89,10 @@ def test_a_rejected_requirement_is_back_when_reopened(history: History) -> None:
     history.tell("requirement.reopened", "r", "2026-04-04 08:00")
     row = history.row("requirements")
     assert (row["rejected_at"], row["status"], row["reopened"]) == (None, "reopened", 2)
+
+
+def test_equal_times_are_ordered_by_position(history: History) -> None:
+    history.tell("customer.registered", "k", "2026-04-01 09:00")
+    for tier in ("high", "mid"):
+        history.tell("customer.tiered", "k", "2026-04-02 09:00", tier=tier)
+    assert history.row("customers")["tier"] == "mid"
