@@ -116,7 +116,7 @@ def tables(words: Words) -> Iterator[str]:
         for name, kind in one.columns.items():
             said = derived.get(one.name, {}).get(name)
             told.discard((one.name, name))
-            rows.append((code(name), kind, said or origin(one, name)))
+            rows.append((code(name), kind, set_by(one, name, said)))
         yield from table(("column", "kind", "set by"), rows)
         clocked = [target.name for target in default_book().targets if target.table == one.name]
         if clocked and one.name != "clocks":
@@ -124,6 +124,13 @@ def tables(words: Words) -> Iterator[str]:
             yield from ["", words["clock_columns_of"] + " " + ", ".join(f"[{c}](clocks.md#{c})" for c in clocked) + "."]
     nothing_left("columns", told)
     same("tables", words["tables"], READABLE)
+
+
+def set_by(one: Table, column: str, said: str | None) -> str:
+    """What sets a cell: the words for it, which may hold those of its definition, or those alone."""
+    if said is None:
+        return origin(one, column)
+    return said.replace("{set_by}", origin(one, column)) if "{set_by}" in said else said
 
 
 def origin(one: Table, column: str) -> str:
@@ -230,7 +237,10 @@ def rule_book(words: Words) -> Iterator[str]:
     parts = (model.RuleBook, model.Calendar, model.Dimension, model.Case, model.Target, model.Limit, model.Metric)
     yield from keys((*parts, model.Goal, model.Example, model.Label), words, "rule_book_keys")
     yield from ["", "## Expressions", "", words["expressions"], "", "What may stand in an expression:", ""]
-    yield from [f"- {node.key.upper()}" for node in sorted(expressions.PARTS, key=lambda node: node.key)]
+    signs = {**expressions.COMPARISONS, **expressions.ARITHMETIC, **expressions.LOGIC}
+    yield "- " + ", ".join(code(sign) for sign in signs.values())
+    same("expression_parts", words["expression_parts"], [node.key for node in expressions.PARTS if node not in signs])
+    yield from [f"- {text}" for text in words["expression_parts"].values()]
     yield from ["", "Of a clock an expression may say:", ""]
     same("clock_parts", words["clock_parts"], CLOCK_PARTS)
     rows = [(f"`<clock>.{name}`", kind, words["clock_parts"][name]) for name, kind in CLOCK_PARTS.items()]

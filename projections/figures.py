@@ -1,6 +1,6 @@
 """The SQL behind a figure that the counters do not hold: the running day, what is still open, and medians.
 
-Compiled once per generation, metric and breakdown; the moment of asking comes as parameters, in a one-row relation
+Compiled once per rule book, metric and breakdown; the moment of asking comes as parameters, in a one-row relation
 `asking` (all in microseconds: the moment, its day, the first and the last day asked for).
 """
 
@@ -16,7 +16,7 @@ from ledger.rulebook.model import Metric
 from projections.compiled import parsed
 from projections.contributions import Contributor
 from projections.inputs import Whole
-from projections.statements import to_sql
+from projections.statements import ANY_SCHEMA, placed, to_sql
 from projections.tables.expressions import bind, judged
 
 ASKING = ibis.schema({"asked": "int64", "today": "int64", "first": "int64", "last": "int64"})
@@ -40,16 +40,20 @@ def _open(rows: ir.Table, clock: str | None, asked: ir.Value) -> ir.BooleanValue
     return running & (deadline.isnull() | (deadline >= asked))
 
 
-@lru_cache(maxsize=1024)
 def running_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> str:
     """(day, by…, numerator, denominator, open): what to add to the counters of past days, and what is open.
 
     Rows still open on past days are taken away (the counters hold them as if missed); today's rows are added up to
     the moment of asking.
     """
+    return placed(_running_sql(book_text, name, by), schema)
+
+
+@lru_cache(maxsize=1024)
+def _running_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
     book = parsed(book_text)
     each = Contributor(book.metric(name), book)
-    rows = Whole(book, schema).table(each.metric.table).cross_join(ibis.table(ASKING, name="asking"))
+    rows = Whole(book, ANY_SCHEMA).table(each.metric.table).cross_join(ibis.table(ASKING, name="asking"))
     day = each.day(rows)
     at = each.at(rows)
     counts = each.included(rows) & (each.amount(each.metric.denominator, rows) != 0)
@@ -82,12 +86,16 @@ def running_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> 
     return f"{WITH_ASKING} SELECT * FROM ({_escaped(sums)}) AS found"
 
 
-@lru_cache(maxsize=1024)
 def median_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> str:
     """(nth, by…, value, sample): per period the value of the middle row (the lower of two), of rows ended by then."""
+    return placed(_median_sql(book_text, name, by), schema)
+
+
+@lru_cache(maxsize=1024)
+def _median_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
     book = parsed(book_text)
     each = Contributor(book.metric(name), book)
-    rows = Whole(book, schema).table(each.metric.table).cross_join(ibis.table(ASKING, name="asking"))
+    rows = Whole(book, ANY_SCHEMA).table(each.metric.table).cross_join(ibis.table(ASKING, name="asking"))
     rows = rows.filter(each.included(rows) & (each.at(rows) <= rows.asked))
     if each.gate is not None:
         rows = rows.filter((rows[f"{each.gate}_stopped_at"] <= rows.asked) & judged(rows, each.gate))

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from ledger.errors import LedgerError
 from ledger.rulebook.model import RuleBook
 from projections import compiled
 from projections.compiled import parsed
@@ -29,7 +30,7 @@ UNTRACK = "DELETE FROM log.tracking WHERE application_name = %s"
 POSITION = "SELECT notification_id FROM log.tracking WHERE application_name = %s"
 
 
-class NoGeneration(LookupError):
+class NoGeneration(LedgerError):
     """There is no live generation of the tables: the ledger has not been set up, or was set up by another program."""
 
 

@@ -37,7 +37,7 @@ class Figure:
 
     value: for a ratio a Decimal of basis points' scale (0.9031 is 90.31 %), for a median whole microseconds; None
     without data. numerator and denominator of a ratio; of a median the denominator is the sample. open: rows whose
-    clock is still running, counted nowhere else. verdict: against the goal in force when the period begins.
+    clock is still running, counted nowhere else. verdict: against the goal in force when the period ends.
     """
 
     metric: Metric

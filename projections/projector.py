@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from psycopg import Connection, Error
+from psycopg import Connection, Error, InterfaceError, OperationalError
 
 from ledger.log.application import Ledger
 from ledger.log.waker import Waker
@@ -71,8 +72,12 @@ class Batches:
         self.ledger = ledger
         self.connection = connection
         self.generation = generation
+        self.position = 0
+        # more statements than the hundred that stay prepared unless said: each would be planned anew every time
+        connection.prepared_max = None
         self._dead: Counter[str] = Counter()
         self.statements: Statements = statements(generation.book_text, generation.schema)
+        self._load = (self.statements.load, LOADED, FORGET_WANTED)
         with connection.transaction():
             connection.execute("SET search_path TO pg_temp, pg_catalog")
             connection.execute("SET jit TO off")
@@ -87,14 +92,17 @@ class Batches:
                 return None
             start = int(row[0])
             head = int(self._one(HEAD, [])[0])
-            end = min(head, start + limit, upto if upto is not None else head)
+            end = max(min(head, start + limit, upto if upto is not None else head), start)
             if end > start:
                 self._project(start, end)
                 self.ledger.track(self.connection, self.generation.schema, end)
-            return max(end - start, 0)
+        self.position = end
+        return end - start
 
     def catch_up(self, upto: int | None = None) -> int:
-        """Project until nothing is left; how many positions."""
+        """Project to the log's present end, or to a position; how many positions."""
+        if upto is None:
+            upto = int(self._one(HEAD, [])[0])
         total = 0
         while done := self.advance(upto=upto, wait=True):
             total += done
@@ -102,48 +110,48 @@ class Batches:
 
     def _project(self, start: int, end: int) -> None:
         touched = {(row[0], row[1]) for row in self._run(TOUCH, [start, end])}
-        self._run(WANT_TOUCHED)
-        self._load()
+        self._together([WANT_TOUCHED, *self._load])
         changed: set[str] = set()
         filled = [*LOADED_TABLES]
+        counts: list[str] = []
         for step in self.statements.steps:
-            if self._replace(step, touched, changed):
+            moved = self._replace(step, touched, changed)
+            if moved is not None:
                 changed.add(step.table.name)
                 filled += step.filled
-        for table in filled:
-            self._empty(table)
+                if moved and step.count is not None:
+                    counts.append(step.count)
+        self._together(counts)
+        self._empty(filled)
 
-    def _empty(self, table: str) -> None:
-        if self._dead[table] > DEAD_ROWS:
-            self._run(f"TRUNCATE {table}")
-            self._dead[table] = 0
-        else:
-            self._dead[table] += self._count(f"DELETE FROM {table}")
+    def _empty(self, tables: list[str]) -> None:
+        full = [table for table in tables if self._dead[table] > DEAD_ROWS]
+        rows = self._together([f"{'TRUNCATE' if table in full else 'DELETE FROM'} {table}" for table in tables])
+        for table, emptied in zip(tables, rows, strict=True):
+            self._dead[table] = 0 if table in full else self._dead[table] + emptied
 
-    def _load(self) -> None:
-        self._run(self.statements.load)
-        self._run(LOADED)
-        self._run(FORGET_WANTED)
-
-    def _replace(self, step: Step, touched: set[tuple[str, str]], changed: set[str]) -> bool:
-        """Work the touched rows of one table out again; whether there were any."""
+    def _replace(self, step: Step, touched: set[tuple[str, str]], changed: set[str]) -> int | None:
+        """Work the touched rows of one table out again: how many rows went and came, None where none was touched."""
         table = step.table
         types = [*table.sources, VOID]
-        keys = 0
-        if any(aggregate in table.aggregates and kind in types for aggregate, kind in touched):
-            keys += self._count(step.started, {"aggregates": list(table.aggregates), "types": types})
-        reached = sum(self._count(statement) for upstream, statement in step.reached if upstream in changed)
-        if not keys + reached:
-            return False
+        asked = {"aggregates": list(table.aggregates), "types": types}
+        own = any(aggregate in table.aggregates and kind in types for aggregate, kind in touched)
+        started = self._count(step.started, asked) if own else 0
+        reached = sum(self._together([statement for upstream, statement in step.reached if upstream in changed]))
+        if not started + reached:
+            return None
         if reached and self._count(step.wanted):
-            self._load()
-        for statement in step.stages:
-            self._run(statement)
-        removed = self._count(step.remove)
-        inserted = self._count(step.insert)
-        if step.count is not None and removed + inserted:
-            self._run(step.count)
-        return True
+            self._together(self._load)
+        *_, removed, inserted = self._together([*step.stages, step.remove, step.insert])
+        return removed + inserted
+
+    def _together(self, statements: Sequence[str]) -> list[int]:
+        """Run statements in one exchange with the server; how many rows each touched."""
+        if not statements:
+            return []
+        with self.connection.pipeline():
+            cursors = [self.connection.execute(statement.encode(), prepare=True) for statement in statements]
+        return [cursor.rowcount for cursor in cursors]
 
     def _run(self, statement: str, parameters: Any = None) -> list[Any]:
         cursor = self.connection.execute(statement.encode(), parameters, prepare=True)
@@ -211,18 +219,29 @@ class Projector:
         if not generation.current:
             raise OutdatedGeneration(generation.number)
         batches = Batches(self._ledger, connection, generation)
-        seen, halted = 0, True
+        halted, limit = True, BATCH
         while not self._stopping.is_set():
-            done = batches.advance()
-            if halted:
+            try:
+                done = batches.advance(limit)
+            except (OperationalError, InterfaceError):
+                raise
+            except Exception:
+                if limit == 1:
+                    raise
+                # narrow the batch down, so that what halts the projector is known to the position
+                limit = max(limit // 8, 1)
+                continue
+            limit = min(limit * 2, BATCH)
+            if halted and done is not None:
                 connection.execute(HALT, [None, None, generation.number])
                 halted = False
-            if not done:
-                seen = self._waker.wait(max(seen, self._waker.position), 1.0) if done == 0 else seen
-                if done is None:
-                    self._stopping.wait(0.05)
-                if live(connection).number != generation.number:
-                    return
+            if done is None:
+                self._stopping.wait(0.05)
+            elif done == 0:
+                self._waker.wait(batches.position, 1.0)
+            # asked after every batch: under a steady load there is always one more
+            if live(connection).number != generation.number:
+                return
 
     def _halted(self, error: Exception) -> None:
         try:

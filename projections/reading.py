@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +27,7 @@ COMPARE: Mapping[str, sql.SQL] = {
     "gt": sql.SQL("{} > {}"),
     "gte": sql.SQL("{} >= {}"),
 }
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 AND, OR, COMMA = sql.SQL(" AND "), sql.SQL(" OR "), sql.SQL(", ")
 
 
@@ -88,7 +91,7 @@ def read_table(
     order = _order(table, kinds, sort)
     where = [_condition(each, kinds, table) for each in filters]
     if cursor is not None:
-        where.append(_after(order, kinds, _open_cursor(cursor, len(order))))
+        where.append(_after(order, kinds, _open_cursor(cursor, table, order, kinds)))
     query = sql.SQL("SELECT {} FROM {} {} ORDER BY {} LIMIT {}").format(
         COMMA.join(map(sql.Identifier, kinds)),
         sql.Identifier(generation.schema, table),
@@ -105,7 +108,7 @@ def read_table(
     return Page(
         columns=kinds,
         rows=[{name: shown(kind, row[name]) for name, kind in kinds.items()} for row in found],
-        next_cursor=_close_cursor([found[-1][name] for name, _ in order]) if more else None,
+        next_cursor=_close_cursor(table, order, found[-1]) if more else None,
         position=position(connection, generation),
     )
 
@@ -185,16 +188,36 @@ def _after(order: list[tuple[str, bool]], kinds: Mapping[str, Kind], last: list[
     return sql.SQL("({})").format(OR.join(sql.SQL("({})").format(way) for way in ways))
 
 
-def _close_cursor(values: list[Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+def _close_cursor(table: str, order: list[tuple[str, bool]], row: Mapping[str, Any]) -> str:
+    """The place behind a row, good for the same table and order only."""
+    place = [_order_mark(table, order), *(row[name] for name, _ in order)]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
-def _open_cursor(cursor: str, length: int) -> list[Any]:
+def _open_cursor(cursor: str, table: str, order: list[tuple[str, bool]], kinds: Mapping[str, Kind]) -> list[Any]:
     try:
-        values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError as error:
+        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, RecursionError) as error:
         raise BadCursor("this cursor cannot be read; start again without one") from error
-    simple = isinstance(values, list) and all(value is None or isinstance(value, str | int) for value in values)
-    if not simple or len(values) != length or values[-1] is None:
+    if not isinstance(place, list) or len(place) != len(order) + 1 or place[0] != _order_mark(table, order):
         raise BadCursor("this cursor belongs to another table or order; start again without one")
-    return list(values)
+    values = place[1:]
+    fit = all(_fits(kinds[name], value) for (name, _), value in zip(order, values, strict=True))
+    if not fit or values[-1] is None:
+        raise BadCursor("this cursor was not given out by this ledger; start again without one")
+    return values
+
+
+def _order_mark(table: str, order: list[tuple[str, bool]]) -> str:
+    return hashlib.sha256(json.dumps([table, order]).encode()).hexdigest()[:8]
+
+
+def _fits(kind: Kind, value: Any) -> bool:
+    """Whether a cursor's value can stand in a column."""
+    if value is None:
+        return True
+    if kind == "text":
+        return isinstance(value, str) and "\x00" not in value and not SURROGATE.search(value)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    return type(value) is int and -(2**63) <= value < 2**63

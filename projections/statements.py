@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import ibis
@@ -16,6 +16,8 @@ from projections.relation import EFFECTIVE, RAW, effective
 from projections.tables import CLOCKS, TABLES
 from projections.tables.definition import Reach, Table
 
+UPTO = 7_246_331_902_121
+"""Stands in the compiled SQL where the last position of a batch belongs."""
 TYPES = {"string": "text", "int64": "bigint", "boolean": "boolean"}
 
 
@@ -56,11 +58,37 @@ def columns_sql(schema: ibis.Schema) -> str:
     return ", ".join(f'"{name}" {TYPES[str(dtype)]}' for name, dtype in schema.items())
 
 
+ANY_SCHEMA = "generation_0"
+"""Stands for a generation's schema while SQL is compiled: that takes seconds, and a rule book needs it once."""
+
+
+def placed(compiled_sql: str, schema: str) -> str:
+    """SQL compiled for ANY_SCHEMA, for one generation's schema."""
+    return compiled_sql.replace(f'"{ANY_SCHEMA}"', f'"{schema}"')
+
+
 @lru_cache(maxsize=4)
 def statements(book_text: str, schema: str) -> Statements:
     """Everything a projector of this generation executes."""
+    made = _compiled(book_text)
+    steps = tuple(
+        replace(
+            step,
+            reached=tuple((table, placed(sql, schema)) for table, sql in step.reached),
+            remove=placed(step.remove, schema),
+            insert=placed(step.insert, schema),
+            count=None if step.count is None else placed(step.count, schema),
+            stages=tuple(placed(stage, schema) for stage in step.stages),
+        )
+        for step in made.steps
+    )
+    return replace(made, steps=steps)
+
+
+@lru_cache(maxsize=4)
+def _compiled(book_text: str) -> Statements:
     book = parsed(book_text)
-    steps = tuple(_step(table, book, schema) for table in TABLES.values())
+    steps = tuple(_step(table, book, ANY_SCHEMA) for table in TABLES.values())
     return Statements(
         scratch=(*_scratch(book), *(each for step in steps for each in step.scratch)), load=_load(), steps=steps
     )
@@ -91,10 +119,12 @@ def _temporary(name: str, schema: ibis.Schema) -> str:
 
 def _load() -> str:
     raw = ibis.table(RAW, name="events", database="log")
+    raw = raw.filter(raw.position <= UPTO)
     wanted = ibis.table(ibis.schema({"aggregate": "string", "subject": "string"}), name="wanted_events")
     names = ", ".join(f'"{name}"' for name in EFFECTIVE.names)
     events = effective(raw.semi_join(wanted, ["aggregate", "subject"]))
-    return f"INSERT INTO effective_events ({names}) {to_sql(events)}"
+    query = to_sql(events).replace("%", "%%").replace(str(UPTO), "%(upto)s")
+    return f"INSERT INTO effective_events ({names}) {query}"
 
 
 def _step(table: Table, book: RuleBook, schema: str) -> Step:

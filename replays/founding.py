@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ledger.claims import claim
+import time
+
+from ledger.claims import claim, decode
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
 from ledger.rulebook.loading import default_text
@@ -10,12 +12,14 @@ from ledger.rulebook.model import EPOCH
 from projections import generations
 from projections.values import instant
 from replays.engine import Progress
-from replays.rebuild import rebuild
+from replays.rebuild import ReplayRunning, rebuild
 from replays.trying import check
 
 SOURCE = "/ledger"
 # any constant of our own: of several processes that start at once, one founds
 LOCK = "SELECT pg_advisory_xact_lock(7246331902120)"
+# in the order of the index that holds them together
+BOOKS = "SELECT entry FROM log.entries WHERE aggregate = 'rulebook' ORDER BY aggregate, subject, version"
 PUBLISHED = "rulebook.published"
 RECORDED_BY = "ledger"
 """What `recorded_by` says of the events the ledger itself records."""
@@ -24,30 +28,40 @@ RECORDED_BY = "ledger"
 def found(ledger: Ledger, book_text: str | None = None, progress: Progress = lambda *_: None) -> None:
     """Publish the first rule book unless one is, and make sure tables built under this program's definitions are live.
 
-    Safe to call at every start, by several processes. Raises BadRuleBook, ReplayRunning.
+    Safe to call at every start, by several processes: those that come second wait. Raises BadRuleBook.
     """
-    published = published_book(ledger)
-    if published is None:
+    if published_book(ledger) is None:
         publish_first(ledger, book_text or default_text())
-        published = published_book(ledger)
-    assert published is not None
+    while not _ready(ledger, progress):
+        time.sleep(1.0)
+
+
+def _ready(ledger: Ledger, progress: Progress) -> bool:
+    """Make tables of this program's definitions live; False while another process is at it."""
     with ledger.database.connect() as connection, connection.transaction():
         connection.execute(LOCK)
         try:
             live = generations.live(connection)
+            if live.current:
+                return True
+            book_text = live.book_text
         except generations.NoGeneration:
+            book_text = published_book(ledger) or default_text()
             if ledger.head().position <= 1:
-                generations.create(connection, published, state="live")
-                return
-            live = None
-    if live is None or not live.current:
-        rebuild(ledger, book_text=published, progress=progress)
+                generations.create(connection, book_text, state="live")
+                return True
+    try:
+        rebuild(ledger, book_text=book_text, progress=progress)
+    except ReplayRunning:
+        return False
+    return True
 
 
 def published_book(ledger: Ledger) -> str | None:
     """The YAML of the rule book published last."""
-    books = ledger.entries(types=[PUBLISHED], limit=1_000)
-    return str(books[-1].data.book) if books else None  # type: ignore[attr-defined]
+    with ledger.database.reading() as connection:
+        books = [decode(row[0]) for row in connection.execute(BOOKS)]
+    return max(books, key=lambda entry: entry.position).data.book if books else None  # type: ignore[attr-defined]
 
 
 def publish_first(ledger: Ledger, book_text: str) -> None:

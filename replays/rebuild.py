@@ -20,7 +20,7 @@ from ledger.log.application import Ledger
 from projections import generations
 from projections.contributions import columns_of
 from projections.generations import Generation
-from projections.projector import Batches
+from projections.projector import BATCH, Batches
 from projections.statements import counters_schema, create_indexes
 from projections.tables import TABLES
 from replays.engine import Engine, Progress
@@ -31,6 +31,8 @@ LEFT_OVER = "SELECT number, state, definition, book FROM projections.generations
 STAND_STILL = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
 SET_POSITION = "UPDATE log.tracking SET notification_id = %s WHERE application_name = %s"
 SAMPLE = 5
+ROUNDS = 10
+"""Times a rebuild tries to come close to a log that grows meanwhile, before it has the live projector wait for it."""
 DIFFERENCE = sql.SQL(
     "SELECT count(*) OVER (), difference.* FROM (SELECT {columns} FROM {one} {nonzero} EXCEPT ALL "
     "SELECT {columns} FROM {other} {nonzero}) AS difference ORDER BY {key} LIMIT {sample}"
@@ -140,8 +142,8 @@ def _build(ledger: Ledger, connection: Connection[Any], book_text: str, progress
     with Engine(new.book_text) as engine:
         engine.load(ledger, upto, progress=progress)
         engine.build(progress=progress)
+        names = [*TABLES, "counters"]
         with adbc.connect(ledger.database.conninfo) as target:
-            names = [*TABLES, "counters"]
             for done, name in enumerate(names):
                 progress(f"writing {name}", done, len(names))
                 with target.cursor() as cursor:
@@ -152,7 +154,8 @@ def _build(ledger: Ledger, connection: Connection[Any], book_text: str, progress
         for statement in create_indexes(new.book, new.schema):
             connection.execute(statement.encode())
         connection.execute(SET_POSITION, [upto, new.schema])
-    connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, "contacts")))
+    for name in names:
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, name)))
     progress("indexing", 1, 1)
     return new
 
@@ -171,11 +174,14 @@ def _take_over(
     with ledger.database.connect() as own:
         batches = Batches(ledger, own, new)
         progress("catching up", 0, 1)
-        batches.catch_up()
+        for _ in range(ROUNDS):
+            # each round takes in what came during the one before, so that little is left for the last, under the lock
+            if batches.catch_up() <= BATCH:
+                break
         with connection.transaction():
             if old is not None:
                 connection.execute(STAND_STILL, [old.schema])
-            batches.catch_up()
+                batches.catch_up(upto=generations.position(connection, old))
             progress("catching up", 1, 1)
             differences = _compare(ledger, connection, old, new, progress) if comparable and old else None
             position = generations.position(connection, new)
@@ -196,7 +202,9 @@ def _compare(
     """
     try:
         with connection.transaction():
-            Batches(ledger, connection, old).catch_up(upto=generations.position(connection, new))
+            upto = generations.position(connection, new)
+            if generations.position(connection, old) < upto:
+                Batches(ledger, connection, old).catch_up(upto=upto)
             return _differences(connection, old, new, progress)
     except DatabaseError as error:
         structlog.get_logger("replay").warning(

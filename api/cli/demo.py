@@ -89,11 +89,11 @@ def _program(settings: Settings) -> Iterator[Program]:
     from api.bootstrap import running
 
     try:
-        with running(settings, simulated=True, project=False) as program:
+        with running(settings, simulated=True, project=False, founding=False) as program:
             yield program
     except OtherLedger:
         # a ledger of real events is served as it is
-        with running(settings, project=False) as program:
+        with running(settings, project=False, founding=False) as program:
             yield program
 
 

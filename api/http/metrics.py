@@ -37,7 +37,7 @@ class Metrics:
         self.requests = Counter(
             "ledger_http_requests", "Requests answered, by route and status", ["route", "status"], registry=registry
         )
-        self.queue_length = self._gauge("ledger_append_queue_length", "Units waiting to be appended", "livesum")
+        self.queue_length = self._gauge("ledger_append_queue_length", "Events waiting to be appended", "livesum")
         self.head_position = self._gauge("ledger_head_position", "The last position of the log", "mostrecent")
         self.lag_positions = self._gauge(
             "ledger_projector_lag_positions", "Positions recorded but not yet in the tables", "mostrecent"

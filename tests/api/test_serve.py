@@ -113,7 +113,7 @@ def test_a_server_ends_in_order_and_keeps_what_it_told(serve: Callable[..., Serv
     with an_open_stream(server):
         began = time.monotonic()
         assert server.end(number) == 0, server.log.read_text()
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 45
     log = [orjson.loads(line) for line in server.log.read_text().splitlines()]
     assert not [line for line in log if line["level"] in ("error", "warning")], log
     again = serve()

@@ -54,6 +54,7 @@ class World:
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self._numbers = itertools.count(1)
+        self.simulated = ledger.simulated
 
     def tell(self, kind: str, subject: str, when: str, /, **data: Any) -> int:
         """Record one event at the moment it occurs (or at `recorded`); its position. Refusals are raised."""
@@ -73,7 +74,7 @@ class World:
                     {**DEFAULTS.get(kind, {}), **told},
                     source="test",
                     occurred_at=at(when),
-                    recorded_at=at(recorded),
+                    recorded_at=at(recorded) if self.simulated else None,
                     **{"id": f"{next(self._numbers)}", **envelope},
                 )
             )
@@ -139,6 +140,6 @@ def new_ledger(postgres: str, template: str, *, simulated: bool = True, book: st
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def play_company(ledger: Ledger, contacts: int, days: int, seed: int = 7) -> None:
+def play_company(ledger: Ledger, contacts: int, days: int, seed: int = 5) -> None:
     """Tell the ledger the first days of a simulated year."""
     play(Direct(ledger, "simulator"), company(seed=seed, contacts=contacts, days=days, start=date(2025, 1, 1)))

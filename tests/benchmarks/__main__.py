@@ -1,0 +1,60 @@
+"""The benchmark: `make bench`, or `.venv/bin/python -m tests.benchmarks --help`.
+
+It says how much, not whether it is enough: nothing here fails for being slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable
+
+from tests.benchmarks import appends, replaying, report, visibility
+from tests.benchmarks.running import Bench, bench
+from tests.benchmarks.sections import Section
+
+
+def main() -> None:
+    """Measure what was asked for, show it as it comes, and write the page if wanted."""
+    asked = _asked()
+    measurements: dict[str, Callable[[Bench], Section]] = {
+        "single": lambda run: appends.singles(run, asked.rounds, asked.seconds),
+        "batches": lambda run: appends.batches(run, asked.rounds, asked.seconds),
+        "visible": lambda run: visibility.visible(run, 2 * asked.seconds),
+        "backlog": lambda run: replaying.backlog(run, asked.events),
+    }
+    with bench() as run:
+        about = report.machine(run)
+        _show("\n".join([*about, ""]))
+        sections = []
+        for name in asked.only or measurements:
+            before = report.load()
+            measured = measurements[name](run)
+            sections.append(report.section(measured, before, report.load()))
+            _show(sections[-1])
+    if asked.write:
+        report.PAGE.write_text(report.page(about, sections), "utf-8")
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures the ledger.")
+    parser.add_argument("--only", nargs="+", choices=("single", "batches", "visible", "backlog"), default=[])
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each server")
+    parser.add_argument("--seconds", type=int, default=5, help="length of a turn; twice that for each steady rate")
+    parser.add_argument("--events", type=int, default=50_000, help="length of the simulated history")
+    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name} of the reference")
+    asked = parser.parse_args()
+    if asked.write and asked.only:
+        parser.error("--write takes a whole run, without --only")
+    return asked
+
+
+def _show(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("default")
+    main()

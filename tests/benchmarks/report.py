@@ -1,0 +1,69 @@
+"""The machine and the figures, as Markdown: readable in a terminal and in the docs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from tests.benchmarks.running import Bench
+from tests.benchmarks.sections import Section
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+SERVER = "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')"
+
+
+def machine(bench: Bench) -> list[str]:
+    """What the figures were taken on."""
+    with psycopg.connect(bench.conninfo) as connection:
+        row = connection.execute(SERVER).fetchone()
+    assert row is not None
+    return [
+        f"- taken {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; the benchmark, its clients and the servers share the machine",
+        f"- {os.cpu_count()} cores ({platform.machine()}), {psutil.virtual_memory().total / 2**30:.0f} GiB of memory",
+        f"- PostgreSQL {row[0]} (embedded; fsync {row[1]}, synchronous_commit {row[2]})",
+        f"- Python {platform.python_version()}, eventsourcing {version('eventsourcing')}, "
+        f"FastAPI {version('fastapi')}, DuckDB {version('duckdb')}",
+    ]
+
+
+def load() -> str:
+    """How busy the machine is, for what else may be running on it."""
+    return " ".join(f"{each:.1f}" for each in os.getloadavg())
+
+
+def section(told: Section, before: str, after: str) -> str:
+    lines = [f"## {told.title}", "", told.how, "", *table(told.header, told.rows), ""]
+    return "\n".join([*lines, f"Load averages of the machine: {before} before, {after} after.", ""])
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table with its columns aligned."""
+    widths = [max(len(line[place]) for line in (header, *rows)) for place in range(len(header))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in (header, *rows)
+    ]
+    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+def page(about: Sequence[str], sections: Sequence[str]) -> str:
+    """The page of the reference."""
+    opening = [
+        "<!-- Written by `.venv/bin/python -m tests.benchmarks --write`. -->",
+        "",
+        "# Benchmarks",
+        "",
+        "What one run of `make bench` measured, floors and goals of the design beside it. Everything runs against",
+        "fresh databases on the embedded PostgreSQL, with every commit durable. `make bench` measures your machine.",
+        "",
+        *about,
+        "",
+    ]
+    return "\n".join([*opening, *sections]).rstrip() + "\n"
