@@ -22,10 +22,32 @@ from projections.statements import to_sql
 from projections.tables import TABLES
 from projections.tables.contact import with_cycle
 from projections.tables.expressions import CLOCK_COLUMNS
+from projections.tables.fold import Spec
 from projections.values import read, shown
 
 MOST = 20
 """Events shown of a cell that many add up to."""
+
+
+STATUS_FROM = {"merged": "merged_into", "erased": "erased_at", "churned": "churned_at"}
+"""States that a subject is in because another of its cells is set; a customer is otherwise in its stage."""
+
+OF_ITS_GROUP = {
+    ("contact_groups", "joined_at"),
+    ("contact_cycles", "group_received_at"),
+    ("requirement_groups", "joined_at"),
+    ("requirement_lineage", "joined_at"),
+    ("tellings", "customer_id"),
+    ("tellings", "joined_at"),
+}
+"""Cells taken over from any member of the merged group that their row belongs to."""
+
+GROUPS = {"contacts": "contact_groups", "requirements": "requirement_groups"}
+OF_GROUP = sql.SQL(
+    "WITH survivor AS (SELECT coalesce((SELECT survivor_id FROM {groups} WHERE {key} = {member}), {member}) AS id) "
+    "SELECT {key} FROM {rows}, survivor WHERE {column} = {value} AND ({key} = survivor.id OR {key} IN "
+    "(SELECT {key} FROM {groups} WHERE survivor_id = survivor.id)) ORDER BY {key} LIMIT {most}"
+)
 
 
 class UnknownRow(LookupError):
@@ -87,6 +109,8 @@ class _Explainer:
         clock = self._clock_of(table, column)
         if clock is not None:
             return self._of_clock(explanation, clock, key)
+        if table == "tellings" and column == "started_at" and row["joined_at"] == row[column]:
+            return self.cell(table, key, "joined_at")
         if column in definition.borrowed:
             return self._borrowed(explanation, row, *definition.borrowed[column])
         return self._told(explanation, row)
@@ -131,9 +155,11 @@ class _Explainer:
     def _borrowed(self, explanation: Explanation, row: Mapping[str, Any], table: str, column: str) -> Explanation:
         """A cell taken over from other tables' rows: explain it there."""
         upstream = TABLES[table]
-        matched = self._matching(explanation, row, upstream.name)
+        matched = self._matching(explanation, row, upstream.name, column)
         through = [self.cell(table, each, column) for each in matched]
         events = {event.position: event for each in through for event in each.events}
+        if not events and explanation.value is not None:
+            return self._told(explanation, row)
         return _filled(
             explanation,
             from_=f"{table}.{column}",
@@ -141,8 +167,12 @@ class _Explainer:
             events=[events[at] for at in sorted(events)][:MOST],
         )
 
-    def _matching(self, explanation: Explanation, row: Mapping[str, Any], table: str) -> list[tuple[str, ...]]:
-        """Keys of the upstream rows that share a column with this row."""
+    def _matching(
+        self, explanation: Explanation, row: Mapping[str, Any], table: str, column: str
+    ) -> list[tuple[str, ...]]:
+        """Keys of the upstream rows that share a column with this row, and the moment that is taken over."""
+        if (explanation.table, explanation.column) in OF_ITS_GROUP:
+            return self._of_group(row, table, column, row[explanation.column])
         upstream = TABLES[table]
         kinds = columns_of(table, self.generation.book)
         shared = next(
@@ -159,11 +189,12 @@ class _Explainer:
         )
         if shared is None:
             return []
-        query = sql.SQL("SELECT {} FROM {} WHERE {} = {} ORDER BY {} LIMIT {}").format(
+        query = sql.SQL("SELECT {} FROM {} WHERE {} = {} {} ORDER BY {} LIMIT {}").format(
             sql.SQL(", ").join(map(sql.Identifier, upstream.key)),
             sql.Identifier(self.generation.schema, table),
             sql.Identifier(shared[0]),
             sql.Literal(shared[1]),
+            self._narrower(explanation, row, table, column),
             sql.SQL(", ").join(map(sql.Identifier, upstream.key)),
             sql.Literal(MOST),
         )
@@ -173,30 +204,76 @@ class _Explainer:
             for each in found
         ]
 
+    def _narrower(self, explanation: Explanation, row: Mapping[str, Any], table: str, column: str) -> sql.Composable:
+        """Of many upstream rows, those that the cell can be from."""
+        if table == "tier_spells":
+            held = sql.SQL("AND spell = (SELECT max(spell) FROM {} WHERE customer_id = {} AND from_at <= {})")
+            spells = sql.Identifier(self.generation.schema, table)
+            return held.format(spells, sql.Literal(row["customer_id"]), sql.Literal(row["received_at"]))
+        kinds = columns_of(explanation.table, self.generation.book)
+        value = row[explanation.column]
+        taken_over = kinds[explanation.column] == columns_of(table, self.generation.book)[column] == "time"
+        if not taken_over or value is None:
+            return sql.SQL("")
+        return sql.SQL("AND {} = {}").format(sql.Identifier(column), sql.Literal(value))
+
+    def _of_group(self, row: Mapping[str, Any], table: str, column: str, value: Any) -> list[tuple[str, ...]]:
+        """Members of the merged group that a row belongs to whose merge, or arrival, was at that moment."""
+        key = TABLES[table].key[0]
+        query = OF_GROUP.format(
+            key=sql.Identifier(key),
+            rows=sql.Identifier(self.generation.schema, table),
+            groups=sql.Identifier(self.generation.schema, GROUPS[table]),
+            column=sql.Identifier(column),
+            value=sql.Literal(value),
+            member=sql.Literal(row[key]),
+            most=sql.Literal(MOST),
+        )
+        return [(str(found[0]),) for found in self.connection.execute(query)]
+
     def _told(self, explanation: Explanation, row: Mapping[str, Any]) -> Explanation:
         """A cell set by an event of the row's own subject: find that event by the column's own definition."""
         definition = TABLES[explanation.table]
+        column = explanation.column
         aggregate = str(row["aggregate"]) if "aggregate" in definition.key else definition.aggregates[0]
         subject = str(row["subject"] if "subject" in definition.key else row[definition.key[0]])
         raw = ibis.table(RAW, name="events", database="log")
         events = effective(raw.filter((raw["aggregate"] == aggregate) & (raw.subject == subject)))
-        events = self._of_part(events, explanation.table, row)
-        spec = definition.cells.get(explanation.column)
+        if column != definition.key[0]:
+            events = self._of_part(events, explanation, row)
+        if column == "status":
+            column = STATUS_FROM.get(str(row[column]), "status" if "status" in definition.cells else "stage")
+        spec = definition.cells.get(column)
         if spec is None:
-            position = events.position.min() if explanation.column in definition.key else events.position.max()
+            position = events.position.min() if column in definition.key else events.position.max()
             words = f"{', '.join(sorted(definition.sources))} of {aggregate} {subject}"
         else:
+            if column == explanation.column and spec.field == "occurred_at" and spec.kind == "time":
+                events = self._at(events, spec, row[column])
             position = spec.source(events)
             words = str(spec)
-        found = self.connection.execute(to_sql(events.agg(position=position)).encode()).fetchone()
+        nothing = explanation.value is None and (spec is None or not spec.undone_by)
+        found = None if nothing else self.connection.execute(to_sql(events.agg(position=position)).encode()).fetchone()
         entry = self.ledger.entry(int(found[0])) if found and found[0] is not None else None
         return _filled(explanation, from_=words, events=[entry] if entry else [])
 
-    def _of_part(self, events: ir.Table, table: str, row: Mapping[str, Any]) -> ir.Table:
+    def _at(self, events: ir.Table, spec: Spec, value: int | None) -> ir.Table:
+        """Only the events that can have said that it was then."""
+        return events if value is None else events.filter(events.type.isin(spec.types), events.occurred_at == value)
+
+    def _of_part(self, events: ir.Table, explanation: Explanation, row: Mapping[str, Any]) -> ir.Table:
         """Only the events of the row's part (its cycle, its pause, its role …)."""
-        part = TABLES[table].part
+        definition = TABLES[explanation.table]
+        part = definition.part
+        if "position" in definition.key:
+            return events.filter(events.position == row["position"])
         if part is None:
             return events
+        if part in ("spell", "churn"):
+            events = events.filter(events.type.isin(sorted(definition.sources)))
+            nth = ibis.row_number().over(ibis.window(order_by=events.seq)) + 1
+            events = events.mutate(nth=nth)
+            return events.filter(events.nth == row[part] + (explanation.column == "until_at"))
         value = row[part]
         if part == "cycle":
             events = with_cycle(events)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,10 @@ TOUCH = (
     "INSERT INTO touched SELECT DISTINCT aggregate, subject, type FROM log.entries "
     "WHERE position > %s AND position <= %s RETURNING aggregate, type"
 )
+# what was planned while the tables were small may read a grown one from end to end
+FORGET_PLANS = "DISCARD PLANS"
 WANT_TOUCHED = "INSERT INTO wanted_events SELECT DISTINCT aggregate, subject FROM touched"
 LOADED = "INSERT INTO loaded_events SELECT aggregate, subject FROM wanted_events"
-FORGET_WANTED = "DELETE FROM wanted_events"
-LOADED_TABLES = ("touched", "loaded_events", "effective_events")
 HALT = "UPDATE projections.generations SET halted_at = %s, halted_by = %s WHERE number = %s"
 STATUS = (
     "SELECT number, coalesce((SELECT notification_id FROM log.tracking WHERE application_name = "
@@ -50,6 +50,9 @@ BATCH = 2_000
 """Positions a batch takes at the most."""
 DEAD_ROWS = 20_000
 """Rows deleted from a scratch table after which it is truncated: that costs more than deleting, but not every time."""
+
+Filling = tuple[str, str, Mapping[str, Any] | None]
+"""A scratch table, a statement that adds rows to it, and its parameters."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ class Batches:
         self.position = 0
         # more statements than the hundred that stay prepared unless said: each would be planned anew every time
         connection.prepared_max = None
+        self._planned_at = 0
+        self._filled: Counter[str] = Counter()
         self._dead: Counter[str] = Counter()
         self.statements: Statements = statements(generation.book_text, generation.schema)
-        self._load = (self.statements.load, LOADED, FORGET_WANTED)
         with connection.transaction():
             connection.execute("SET search_path TO pg_temp, pg_catalog")
             connection.execute("SET jit TO off")
@@ -94,6 +98,9 @@ class Batches:
             head = int(self._one(HEAD, [])[0])
             end = max(min(head, start + limit, upto if upto is not None else head), start)
             if end > start:
+                if end >= 2 * self._planned_at:
+                    self._run(FORGET_PLANS)
+                    self._planned_at = end
                 self._project(start, end)
                 self.ledger.track(self.connection, self.generation.schema, end)
         self.position = end
@@ -109,49 +116,74 @@ class Batches:
         return total
 
     def _project(self, start: int, end: int) -> None:
-        touched = {(row[0], row[1]) for row in self._run(TOUCH, [start, end])}
-        self._together([WANT_TOUCHED, *self._load])
-        changed: set[str] = set()
-        filled = [*LOADED_TABLES]
-        counts: list[str] = []
+        self._filled.clear()
+        touched = self._run(TOUCH, [start, end])
+        self._filled["touched"] = len(touched)
+        self._fill(("wanted_events", WANT_TOUCHED, None))
+        self._load(end)
+        self._fill(*self._started(set(touched)))
+        moved = [step for step in self.statements.steps if self._replace(step, end)]
+        with self.connection.pipeline():
+            for step in moved:
+                if step.count is not None:
+                    self._run(step.count)
+        self._empty(*self._filled)
+
+    def _started(self, touched: set[tuple[str, str]]) -> Iterator[Filling]:
+        """What notes the keys of the subjects whose own events can change a table."""
         for step in self.statements.steps:
-            moved = self._replace(step, touched, changed)
-            if moved is not None:
-                changed.add(step.table.name)
-                filled += step.filled
-                if moved and step.count is not None:
-                    counts.append(step.count)
-        self._together(counts)
-        self._empty(filled)
+            types = [*step.table.sources, VOID]
+            if any(aggregate in step.table.aggregates and kind in types for aggregate, kind in touched):
+                asked = {"aggregates": list(step.table.aggregates), "types": types}
+                yield f"keys_{step.table.name}", step.started, asked
 
-    def _empty(self, tables: list[str]) -> None:
-        full = [table for table in tables if self._dead[table] > DEAD_ROWS]
-        rows = self._together([f"{'TRUNCATE' if table in full else 'DELETE FROM'} {table}" for table in tables])
-        for table, emptied in zip(tables, rows, strict=True):
-            self._dead[table] = 0 if table in full else self._dead[table] + emptied
+    def _replace(self, step: Step, upto: int) -> bool:
+        """Work the touched rows of one table out again; whether any went or came."""
+        keys, old, new = (f"{kind}_{step.table.name}" for kind in ("keys", "old", "new"))
+        reached = self._fill(
+            *(
+                (keys, statement, None)
+                for upstream, statement in step.reached
+                if self._filled[f"old_{upstream}"] or self._filled[f"new_{upstream}"]
+            )
+        )
+        if not self._filled[keys]:
+            return False
+        if any(reached) and any(self._fill(("wanted_events", step.wanted, None))):
+            self._load(upto)
+        stages = ((name, statement, None) for name, statement in step.stages)
+        *_, removed, inserted = self._fill(*stages, (old, step.remove, None), (new, step.insert, None))
+        return bool(removed or inserted)
 
-    def _replace(self, step: Step, touched: set[tuple[str, str]], changed: set[str]) -> int | None:
-        """Work the touched rows of one table out again: how many rows went and came, None where none was touched."""
-        table = step.table
-        types = [*table.sources, VOID]
-        asked = {"aggregates": list(table.aggregates), "types": types}
-        own = any(aggregate in table.aggregates and kind in types for aggregate, kind in touched)
-        started = self._count(step.started, asked) if own else 0
-        reached = sum(self._together([statement for upstream, statement in step.reached if upstream in changed]))
-        if not started + reached:
-            return None
-        if reached and self._count(step.wanted):
-            self._together(self._load)
-        *_, removed, inserted = self._together([*step.stages, step.remove, step.insert])
-        return removed + inserted
+    def _load(self, upto: int) -> None:
+        """Fetch the events of the wanted subjects: those of the batch and before, whatever was appended meanwhile."""
+        self._fill(("effective_events", self.statements.load, {"upto": upto}), ("loaded_events", LOADED, None))
+        self._empty("wanted_events")
 
-    def _together(self, statements: Sequence[str]) -> list[int]:
-        """Run statements in one exchange with the server; how many rows each touched."""
-        if not statements:
+    def _fill(self, *fillings: Filling) -> list[int]:
+        """Run statements that fill scratch tables, in one exchange with the server; how many rows each added."""
+        if not fillings:
             return []
         with self.connection.pipeline():
-            cursors = [self.connection.execute(statement.encode(), prepare=True) for statement in statements]
+            cursors = [
+                self.connection.execute(statement.encode(), parameters, prepare=True)
+                for _, statement, parameters in fillings
+            ]
+        for (table, _, _), cursor in zip(fillings, cursors, strict=True):
+            if cursor.rowcount:
+                self._filled[table] += cursor.rowcount
         return [cursor.rowcount for cursor in cursors]
+
+    def _empty(self, *tables: str) -> None:
+        """Empty scratch tables that were filled."""
+        with self.connection.pipeline():
+            for table in tables:
+                self._dead[table] += self._filled.pop(table)
+                if self._dead[table] > DEAD_ROWS:
+                    self._run(f"TRUNCATE {table}")
+                    self._dead[table] = 0
+                else:
+                    self._run(f"DELETE FROM {table}")
 
     def _run(self, statement: str, parameters: Any = None) -> list[Any]:
         cursor = self.connection.execute(statement.encode(), parameters, prepare=True)
@@ -159,9 +191,6 @@ class Batches:
 
     def _one(self, statement: str, parameters: Any) -> Any:
         return self.connection.execute(statement.encode(), parameters, prepare=True).fetchone()
-
-    def _count(self, statement: str, parameters: Any = None) -> int:
-        return self.connection.execute(statement.encode(), parameters, prepare=True).rowcount
 
 
 def status(connection: Connection[Any]) -> Status | None:

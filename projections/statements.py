@@ -26,9 +26,9 @@ class Step:
     """What a batch does for one table.
 
     reached: for each upstream table that reaches it, the statement that adds its keys; started: the statement that
-    adds the keys of the subjects whose events it reads; wanted: asks for events of keys not loaded yet; stages,
-    remove, insert: replace the rows; count: moves the counters (None where no metric stands on the table); scratch:
-    the temporary tables that the stages fill; filled: all that a batch leaves rows in.
+    adds the keys of the subjects whose events it reads; wanted: asks for events of keys not loaded yet; stages (each
+    with the temporary table it fills), remove, insert: replace the rows; count: moves the counters (None where no
+    metric stands on the table); scratch: makes the temporary tables that the stages fill.
     """
 
     table: Table
@@ -39,8 +39,7 @@ class Step:
     insert: str
     count: str | None
     scratch: tuple[str, ...]
-    stages: tuple[str, ...]
-    filled: tuple[str, ...]
+    stages: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def statements(book_text: str, schema: str) -> Statements:
             remove=placed(step.remove, schema),
             insert=placed(step.insert, schema),
             count=None if step.count is None else placed(step.count, schema),
-            stages=tuple(placed(stage, schema) for stage in step.stages),
+            stages=tuple((name, placed(stage, schema)) for name, stage in step.stages),
         )
         for step in made.steps
     )
@@ -149,8 +148,7 @@ def _step(table: Table, book: RuleBook, schema: str) -> Step:
         ),
         count=_count(table, book, schema),
         scratch=tuple(_temporary(name, stage.schema()) for name, stage in inputs.stages.items()),
-        filled=(f"keys_{table.name}", f"old_{table.name}", f"new_{table.name}", *inputs.stages),
-        stages=tuple(f'INSERT INTO "{name}" {to_sql(stage)}' for name, stage in inputs.stages.items()),
+        stages=tuple((name, f'INSERT INTO "{name}" {to_sql(stage)}') for name, stage in inputs.stages.items()),
     )
 
 

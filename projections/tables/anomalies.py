@@ -48,7 +48,7 @@ def _anomalies(inputs: Inputs) -> ir.Table:
     events = inputs.stage("events", inputs.events(*SUBJECTS).select(*NEEDED))
     opening = events.filter(events.type.isin(OPENING))
     opened = opening.group_by("aggregate", "subject").agg(opened_at=opening.occurred_at.max())
-    odd = events.inner_join(opened, ["aggregate", "subject"])
+    odd = events.inner_join(inputs.stage("opened", opened), ["aggregate", "subject"])
     found = [
         _row(odd.filter(odd.occurred_at < odd.opened_at), "before_opening"),
         _row(events.filter(events.occurred_at > events.recorded_at), "ahead_of_clock"),

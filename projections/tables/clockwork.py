@@ -77,7 +77,7 @@ def with_clocks(clocked: Clocked, inputs: Inputs) -> ir.Table:
     keys = [*clocked.key, "clock"]
     if clocked.group is not None:
         own = _judge(_deadlines(clocks, clocked, keys, inputs, "own"), keys)
-        clocks = inputs.stage("grouped", _join_groups(clocks, own, clocked, keys))
+        clocks = inputs.stage("grouped", _join_groups(clocks, own, clocked, keys, inputs))
     judged = _judge(_deadlines(clocks, clocked, keys, inputs, "judged"), keys)
     wide = judged.group_by(list(clocked.key)).agg(
         **{
@@ -86,7 +86,7 @@ def with_clocks(clocked: Clocked, inputs: Inputs) -> ir.Table:
             for part in CLOCK_COLUMNS
         }
     )
-    return beside(rows, wide, clocked.key)
+    return beside(inputs, "wide", rows, wide, clocked.key)
 
 
 def _starts(clocked: Clocked, rows: ir.Table, target: Target) -> ir.Table:
@@ -161,7 +161,7 @@ def _deadlines(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inpu
     clocks = clocks.mutate(until_at=stopped)
     clocks = _measured(clocks, clocked, inputs, start_us="started_at", until_us="until_at")
     if clocked.pauses is not None and any(target.pauses for target in clocked.targets):
-        clocks = _pauses(inputs.stage(f"{stage}_measured", clocks), clocked, keys, inputs)
+        clocks = _pauses(inputs.stage(f"{stage}_measured", clocks), clocked, keys, inputs, stage)
     else:
         clocks = clocks.mutate(
             shift_us=ibis.literal(0, "int64"), inside_us=ibis.literal(0, "int64"), standing=ibis.literal(False)
@@ -176,7 +176,7 @@ def _deadlines(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inpu
     )
 
 
-def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs) -> ir.Table:
+def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs, stage: str) -> ir.Table:
     """Add shift_us (time that counted pauses put the deadline off by), inside_us (paused time between start and
     stop) and standing (a counted pause has not ended). A pause counts when it begins before the limit is used up."""
     assert clocked.pauses is not None
@@ -207,7 +207,7 @@ def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs)
         inside_us=(each.in_back - each.in_from).sum(where=each.until_at.notnull()),
         standing=each.count(where=each.counts & each.back_at.isnull()) > 0,
     )
-    joined = beside(clocks, summed, keys)
+    joined = beside(inputs, f"{stage}_paused", clocks, summed, keys)
     return joined.mutate(
         shift_us=ibis.coalesce(joined.shift_us, 0),
         inside_us=ibis.coalesce(joined.inside_us, 0),
@@ -276,7 +276,7 @@ def _least(a: ir.Value, b: ir.Value) -> ir.Value:
     return ibis.cases((a.isnull(), b), (b.isnull(), a), (a <= b, a), else_=b)
 
 
-def _join_groups(clocks: ir.Table, own: ir.Table, clocked: Clocked, keys: list[str]) -> ir.Table:
+def _join_groups(clocks: ir.Table, own: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs) -> ir.Table:
     """A survivor takes the earliest arrival of what was merged into it while its own clock was running."""
     assert clocked.group is not None
     subject, part = clocked.key
@@ -286,6 +286,6 @@ def _join_groups(clocks: ir.Table, own: ir.Table, clocked: Clocked, keys: list[s
     taken = running.join(members, running[subject] == members.survivor)
     taken = taken.filter(taken.own_ended_at.isnull() | (taken.member_joined_at < taken.own_ended_at))
     earliest = taken.group_by(keys).agg(group_at=taken.member_received_at.min())
-    joined = beside(clocks, earliest, keys)
+    joined = beside(inputs, "earliest", clocks, earliest, keys)
     earlier = joined.grouped & joined.group_at.notnull() & (joined.group_at < joined.started_at)
     return without(joined.mutate(started_at=ibis.ifelse(earlier, joined.group_at, joined.started_at)), "group_at")

@@ -50,17 +50,15 @@ CONTACT = {
             "contact.resolved": "resolved",
             "contact.reopened": "open",
             "contact.closed": "closed",
-        }
+        },
+        automated=False,
     ),
 }
 
 
 def _contacts(inputs: Inputs) -> ir.Table:
     events = inputs.events("contact")
-    heard = events.filter((events.type != "contact.answered") | ~events.automated)
-    told = fold(events, {"contact_id": events.subject}, {name: CONTACT[name] for name in CONTACT if name != "status"})
-    state = fold(heard, {"contact_id": heard.subject}, {"status": CONTACT["status"]})
-    rows = beside(told, state, ["contact_id"])
+    rows = fold(events, {"contact_id": events.subject}, CONTACT)
     return rows.mutate(status=ibis.ifelse(rows.merged_into.notnull(), "merged", rows.status))
 
 
@@ -86,6 +84,7 @@ CONTACT_GROUPS = Table(
     columns={"contact_id": "text", "survivor_id": "text", "joined_at": "time"},
     rows=lambda inputs: group_rows(inputs, "contacts", "contact_id"),
     sources=frozenset(),
+    borrowed={"survivor_id": ("contacts", "merged_into"), "joined_at": ("contacts", "merged_at")},
     reaches=(group_reach("contacts", "contact_groups", "contact_id"),),
     indexes=("survivor_id",),
 )
@@ -155,7 +154,7 @@ def _cycles(inputs: Inputs) -> ir.Table:
     rows = _with_tier(rows, inputs)
     members = inputs.stage("members", _members(inputs))
     arrivals = members.group_by("contact_id").agg(group_received_at=members.received_at.min())
-    rows = beside(rows, arrivals, ["contact_id"])
+    rows = beside(inputs, "arrivals", rows, arrivals, ["contact_id"])
     rows = rows.mutate(group_received_at=ibis.ifelse(rows.cycle == 1, rows.group_received_at, ibis.null("int64")))
     rows = rows.select(*CYCLES_BASE)
     return with_clocks(
@@ -177,7 +176,7 @@ def _with_tier(rows: ir.Table, inputs: Inputs) -> ir.Table:
     held = rows.select("contact_id", "cycle", "customer_id", "received_at").inner_join(spells, "customer_id")
     held = held.filter(held.from_at <= held.received_at)
     tiers = held.group_by("contact_id", "cycle").agg(tier=held.spell_tier.argmax(held.spell))
-    return beside(rows, tiers, ["contact_id", "cycle"])
+    return beside(inputs, "tiers", rows, tiers, ["contact_id", "cycle"])
 
 
 def _members(inputs: Inputs) -> ir.Table:
@@ -224,7 +223,11 @@ CONTACT_CYCLES = Table(
     sources=sources(CYCLE) | {"contact.received", "contact.reopened"},
     cells={"received_at": first_at("contact.received", "contact.reopened"), **CYCLE},
     part="cycle",
-    borrowed={name: ("contacts", name) for name in OF_CONTACT},
+    borrowed={
+        **{name: ("contacts", name) for name in OF_CONTACT},
+        "tier": ("tier_spells", "tier"),
+        "group_received_at": ("contacts", "received_at"),
+    },
     reaches=(
         Reach("contacts", ("contact_id", *OF_CONTACT), lambda changed, _: changed.select("contact_id")),
         Reach("pauses", ("contact_id", "paused_at", "resumed_at"), lambda changed, _: changed.select("contact_id")),

@@ -47,7 +47,7 @@ def _customers(inputs: Inputs) -> ir.Table:
         contacts = contacts.semi_join(keys, "customer_id")
     contacts = contacts.filter(contacts.merged_into.isnull() & contacts.customer_id.notnull())
     heard = contacts.group_by("customer_id").agg(contacts=contacts.count(), last_contact_at=contacts.received_at.max())
-    rows = beside(rows, heard, ["customer_id"])
+    rows = beside(inputs, "heard", rows, heard, ["customer_id"])
     return rows.mutate(
         contacts=ibis.coalesce(rows.contacts, 0),
         status=ibis.cases(
@@ -114,6 +114,7 @@ TIER_SPELLS = Table(
     },
     rows=_tier_spells,
     sources=frozenset({TIERED}),
+    part="spell",
 )
 
 ALERT = {
@@ -174,6 +175,7 @@ def _churns(inputs: Inputs) -> ir.Table:
         cause=events.cause,
         by_communication=events.by_communication,
     )
+    churns = inputs.stage("churns", churns)
     alerts = inputs.scoped("alerts").select("customer_id", "raised_at", "won_back_at")
     warned = churns.inner_join(alerts, "customer_id")
     warned = warned.filter(
@@ -181,7 +183,7 @@ def _churns(inputs: Inputs) -> ir.Table:
         & ~((warned.won_back_at <= warned.churned_at) & (warned.won_back_at >= warned.raised_at)).fill_null(False)
     )
     warned = warned.select("customer_id", "churn").distinct().mutate(warned=True)
-    joined = churns.left_join(warned, ["customer_id", "churn"])
+    joined = beside(inputs, "warned", churns, warned, ["customer_id", "churn"])
     return joined.select(*churns.columns, alerted=ibis.coalesce(joined.warned, False))
 
 
@@ -201,6 +203,7 @@ CHURNS = Table(
     },
     rows=_churns,
     sources=frozenset({"customer.churned"}),
+    part="churn",
     borrowed={"alerted": ("alerts", "raised_at")},
     reaches=(
         Reach(

@@ -98,10 +98,14 @@ def label(en: str, zh: str) -> Label:
     return Label(en=en, zh=zh)
 
 
-def beside(rows: ir.Table, other: ir.Table, key: Sequence[str]) -> ir.Table:
-    """The rows, with the columns of another table that has the same key set beside them where it has a row."""
-    joined = rows.left_join(other, list(key))
-    return joined.select(*rows.columns, *(name for name in other.columns if name not in key))
+def beside(inputs: Inputs, name: str, rows: ir.Table, other: ir.Table, key: Sequence[str]) -> ir.Table:
+    """The rows, with the columns of other rows of the same key set beside them where there are any.
+
+    The others are worked out as a stage of that name: PostgreSQL thinks little of what comes out of a subquery, and
+    would look through all of them for every row.
+    """
+    joined = rows.left_join(inputs.stage(name, other), list(key))
+    return joined.select(*rows.columns, *(column for column in other.columns if column not in key))
 
 
 def without(rows: ir.Table, *names: str) -> ir.Table:

@@ -9,7 +9,7 @@ from ledger.rulebook.expressions import Kind
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.definition import Inputs, Reach, Table, beside, label
 from projections.tables.expressions import schema_for
-from projections.tables.fold import count, first, first_at, fold, kinds, last, sources, status
+from projections.tables.fold import count, first, first_at, fold, kinds, last, last_at, sources, status
 
 DELIVERY = {
     "requirement_id": first("requirement_id", "delivery.planned"),
@@ -33,14 +33,15 @@ DELIVERY = {
         }
     ),
 }
-DELIVERED = first_at("delivery.delivered")
+DELIVERED = last_at("delivery.delivered", undone_by=("delivery.refused",))
+"""How a delivery's `delivered_at` is explained; `_accepted_deliveries` is its definition."""
 COLUMNS: dict[str, Kind] = {"delivery_id": "text", **kinds(DELIVERY), "delivered_at": "time"}
 
 
 def _deliveries(inputs: Inputs) -> ir.Table:
     events = inputs.events("delivery")
     rows = fold(events, {"delivery_id": events.subject}, DELIVERY)
-    rows = beside(rows, _accepted_deliveries(events), ["delivery_id"])
+    rows = beside(inputs, "delivered", rows, _accepted_deliveries(events), ["delivery_id"])
     return with_clocks(
         Clocked(
             rows=rows.select(*COLUMNS),
@@ -130,6 +131,7 @@ def _tellings(inputs: Inputs) -> ir.Table:
     told = events.group_by(told_delivery=events.subject, told_customer=events.customer_id).agg(
         informed_at=TELLING["informed_at"].expression(events), channel=events.channel.argmin(events.seq)
     )
+    told = inputs.stage("told", told)
     rows = rows.left_join(told, [rows.delivery_id == told.told_delivery, rows.customer_id == told.told_customer])
     rows = rows.mutate(started_at=ibis.greatest(rows.delivered_at, rows.joined_at.coalesce(rows.delivered_at)))
     return with_clocks(
@@ -210,13 +212,16 @@ TELLINGS = Table(
     columns=TELLINGS_COLUMNS,
     rows=_tellings,
     sources=sources(TELLING),
-    cells=TELLING,
+    cells={**TELLING, "channel": first("channel", INFORMED)},
     part="customer_id",
     borrowed={
         "requirement_id": ("deliveries", "requirement_id"),
         "owner_id": ("deliveries", "owner_id"),
         "delivered_at": ("deliveries", "delivered_at"),
         "cancelled_at": ("deliveries", "cancelled_at"),
+        "started_at": ("deliveries", "delivered_at"),
+        "joined_at": ("requirements", "merged_at"),
+        "customer_id": ("requirements", "customer_id"),
     },
     reaches=(
         Reach(

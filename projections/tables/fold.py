@@ -95,7 +95,10 @@ class Spec:
         return self._picked(events, events[self.field])
 
     def source(self, events: ir.Table) -> ir.Value:
-        """The position of the event that sets the cell: of the last one, where several make it up."""
+        """The position of the event that sets the cell: of the last one, where several make it up; of the one that
+        undid it, where it says nothing any more."""
+        if self.undone_by:
+            return events.position.argmax(events[self.order], where=events.type.isin(self.types + self.undone_by))
         return self._picked(events, events.position)
 
     def _picked(self, events: ir.Table, value: ir.Value) -> ir.Value:
@@ -110,7 +113,9 @@ class Spec:
     def _told(self, events: ir.Table) -> ir.BooleanValue:
         told = events.type.isin(self.types)
         for column, value in self.where:
-            told = told & (events[column] == value)
+            holds = events[column] == value
+            # of the many types that make a status, only some have the field
+            told = told & (holds | events[column].isnull() if self.pick == "status" else holds)
         return told
 
 

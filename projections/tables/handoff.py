@@ -61,7 +61,7 @@ def _with_arrival(rows: ir.Table, inputs: Inputs) -> ir.Table:
         before=asked.received_at.max(where=asked.received_at <= asked.requested_at),
         opened=asked.received_at.max(where=asked.cycle == 1),
     )
-    rows = beside(rows, arrivals, ["handoff_id"])
+    rows = beside(inputs, "arrivals", rows, arrivals, ["handoff_id"])
     return rows.mutate(arrived_at=ibis.coalesce(rows.before, rows.opened, rows.requested_at))
 
 
@@ -79,7 +79,7 @@ HANDOFFS = Table(
     columns=COLUMNS,
     rows=_handoffs,
     sources=sources(HANDOFF),
-    cells=HANDOFF,
+    cells={**HANDOFF, "arrived_at": first_at("handoff.requested")},
     borrowed={"arrived_at": ("contact_cycles", "received_at")},
     reaches=(Reach("contact_cycles", ("contact_id", "cycle", "received_at"), _by_contact),),
     indexes=("contact_id",),

@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import Kind
-from projections.tables.definition import Inputs, Reach, Table, label
+from projections.tables.definition import Inputs, Reach, Table, beside, label
 from projections.tables.fold import count, edge, first, first_at, fold, kinds, last, last_at, sources, status
 from projections.tables.groups import group_reach, group_rows, lineage_rows
 
@@ -86,7 +86,7 @@ def _requirements(inputs: Inputs) -> ir.Table:
         **{name: deliveries[name].max(where=deliveries.nth == 0) for name in ("delivery_id", "due_at", "delivered_at")},
         delivery_status=deliveries.status.max(where=deliveries.nth == 0),
     )
-    rows = rows.left_join(latest, "requirement_id")
+    rows = beside(inputs, "latest", rows, latest, ["requirement_id"])
     rows = rows.mutate(deliveries=ibis.coalesce(rows.deliveries, 0))
     return rows.select(*COLUMNS)
 
@@ -137,6 +137,7 @@ REQUIREMENT_GROUPS = Table(
     columns={"requirement_id": "text", "survivor_id": "text", "joined_at": "time"},
     rows=lambda inputs: group_rows(inputs, "requirements", "requirement_id"),
     sources=frozenset(),
+    borrowed={"survivor_id": ("requirements", "merged_into"), "joined_at": ("requirements", "merged_at")},
     reaches=(group_reach("requirements", "requirement_groups", "requirement_id"),),
     indexes=("survivor_id",),
 )
@@ -150,6 +151,7 @@ REQUIREMENT_LINEAGE = Table(
     columns={"requirement_id": "text", "ancestor_id": "text", "joined_at": "time"},
     rows=lambda inputs: lineage_rows(inputs, "requirements", "requirement_id"),
     sources=frozenset(),
+    borrowed={"ancestor_id": ("requirements", "merged_into"), "joined_at": ("requirements", "merged_at")},
     reaches=(
         Reach(
             "requirement_groups",

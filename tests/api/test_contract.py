@@ -66,6 +66,8 @@ def walked(settings: Settings) -> Iterator[tuple[str, dict[str, str]]]:
         program.jobs.wait()
 
 
+# the server runs in this process, and its threads draw random numbers while cases are made
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 def test_no_walk_through_the_contract_meets_a_server_error(walked: tuple[str, dict[str, str]]) -> None:
     address, headers = walked
     # what a stream begins never ends

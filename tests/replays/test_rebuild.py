@@ -79,7 +79,7 @@ def test_an_unswitched_rebuild_only_compares(played: Ledger) -> None:
 
 def test_what_differs_is_named_row_by_row(postgres: str, template: str) -> None:
     with new_ledger(postgres, template) as ledger:
-        play_company(ledger, contacts=20, days=30)
+        play_company(ledger, contacts=40, days=40)
         caught_up(ledger)
         schema = live(ledger).schema
         first, second, third = [row[0] for row in query(ledger, f"SELECT contact_id FROM {schema}.contacts LIMIT 3")]
@@ -230,7 +230,10 @@ def test_a_rebuild_that_is_killed_leaves_the_live_tables_as_they_were(played: Le
     assert f"generation_{left[0]}" not in {row[0] for row in query(played, SCHEMAS)}
 
 
-CUT_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 def test_a_rebuild_cut_off_while_it_compares_leaves_the_live_tables_as_they_were(played: Ledger) -> None:
