@@ -35,5 +35,8 @@ format: setup ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: setup ## measure appends, visibility, catching up and rebuilding (minutes)
+	$(BIN)/python -m tests.benchmarks
+
 clean: ## remove the virtual environment and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Annotated, Any
 
 import orjson
@@ -20,6 +21,8 @@ from ledger.occurrence import Occurrence
 from ledger.vocabulary import INT64, Event, Id, Instant, Personal, instant_text
 
 VOID = "record.voided"
+LONGEST_TYPE = 60
+"""Characters of an unknown type that are looked at for the known ones it may have meant."""
 UNPLACED = "record"
 """The aggregate of a claim to void: only deciding shows in whose stream it stands."""
 
@@ -99,7 +102,12 @@ def claim(
 
 
 def _unknown(type_name: object) -> str:
-    near = get_close_matches(str(type_name), CATALOGUE, n=3, cutoff=0.6)
+    return _not_known(str(type_name)[:LONGEST_TYPE])
+
+
+@lru_cache(maxsize=1024)
+def _not_known(type_name: str) -> str:
+    near = get_close_matches(type_name, CATALOGUE, n=3, cutoff=0.6)
     return "is not a known event type" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 

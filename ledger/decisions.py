@@ -112,8 +112,13 @@ class Overlay:
 
     def absorb(self, decided: "Overlay") -> None:
         """Take over what was decided on top of this overlay."""
-        for entry in decided.entries:
-            self.add(entry, decided.snapshots[entry.aggregate, entry.subject])
+        self.entries += decided.entries
+        self.snapshots |= decided.snapshots
+        self._positions |= decided._positions
+        for key, stream in decided._streams.items():
+            self._streams.setdefault(key, []).extend(stream)
+        for reference, subjects in decided._referring.items():
+            self._referring.setdefault(reference, []).extend(subjects)
 
 
 def reads(claim: Claim) -> Iterator[Key]:

@@ -91,7 +91,7 @@ def instant(value: object) -> datetime:
 
 def instant_text(value: datetime) -> str:
     """The stored form of a UTC datetime: RFC 3339 with microseconds and Z."""
-    return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return value.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 # PostgreSQL cannot hold NUL; lone surrogates, which UTF-8 cannot hold, are refused by the validation itself.

@@ -123,9 +123,16 @@ class _Past(Reading):
 
     def state(self, aggregate: str, subject: str) -> Any:
         evolve = AGGREGATES[aggregate].evolve
+        told = self._world.stream(aggregate, subject)
+        kept = effective(told)
+        still = {entry.position for entry in kept}
+        # an opening voided and told again later stands for the one that was there
+        retold = any(
+            entry.data.about.opens and entry.position < self._position and entry.position not in still for entry in told
+        )
         state = None
-        for entry in effective(self._world.stream(aggregate, subject)):
-            if entry.position < self._position or entry.data.about.opens:
+        for entry in kept:
+            if entry.position < self._position or (retold and entry.data.about.opens):
                 state = evolve(state, entry)
         return state
 

@@ -58,8 +58,12 @@ ACCESS: Final[Mapping[tuple[str, str], Roles]] = {
 }
 """(method, path) → the roles that may. A route that is missing here keeps the program from starting."""
 
-ADMIN_TYPES: Final[frozenset[str]] = frozenset({"record.voided", "customer.key_destroyed", "rulebook.published"})
+ADMIN_TYPES: Final[frozenset[str]] = frozenset({"record.voided", "customer.key_destroyed"})
 """Event types only an admin's key may append: they strike, erase or change what counts."""
+
+
+OWN_TYPES: Final[frozenset[str]] = frozenset({"rulebook.published"})
+"""Event types that only the ledger itself appends: a rule book is checked and tried before it is published."""
 
 
 def admit(method: str, path: str, role: Role | None) -> None:

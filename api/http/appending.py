@@ -16,7 +16,7 @@ import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope
 
-from api.http.access import ADMIN_TYPES, Role, admit
+from api.http.access import ADMIN_TYPES, OWN_TYPES, Role, admit
 from api.http.claiming import Unclaimable, to_claim
 from api.http.doorkeeper import Doorkeeper
 from api.http.gate import Answer
@@ -104,6 +104,10 @@ class Appending:
             claim = to_claim(item)
         except Unclaimable as error:
             return invalid("The event is not well formed", error.errors)
+        if claim.type in OWN_TYPES:
+            return forbidden(
+                f"{claim.type} is appended by the ledger itself", [FieldError("type", "is not taken from a sender")]
+            )
         if claim.type in ADMIN_TYPES and key.role != "admin":
             return forbidden(f"{claim.type} needs an admin's key", [FieldError("type", "needs an admin's key")])
         if not key.allows(claim.source, claim.type):

@@ -19,7 +19,7 @@ from api.http import events, figures, history, keys, operation, replays, ruleboo
 from api.http.access import ACCESS
 from api.http.context import admitted
 from api.http.contract import FREE_QUERY, contract
-from api.http.problems import FieldError, Problem, invalid
+from api.http.problems import FieldError, Problem, invalid, mistake
 from api.http.refusals import database_problem, problem_of
 from ledger.errors import LedgerError
 
@@ -78,6 +78,7 @@ def build_application(program: Program) -> FastAPI:
     app.add_exception_handler(psycopg.InterfaceError, _on_database_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_mistake)
     return app
 
 
@@ -135,6 +136,11 @@ def _on_ledger_error(request: Request, error: Exception) -> Response:
 def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, psycopg.Error)
     return database_problem(error).response(_request_id(request))
+
+
+def _on_mistake(request: Request, error: Exception) -> Response:
+    """What nobody foresaw; the gate logs it."""
+    return mistake().response(_request_id(request))
 
 
 def _on_validation_error(request: Request, error: Exception) -> Response:

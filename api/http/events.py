@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
@@ -12,7 +14,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from api.http.context import Personal, key_of, program_of
-from api.http.problems import FieldError, invalid, not_found, overloaded
+from api.http.problems import FieldError, Problem, forbidden, invalid, not_found, overloaded
 from api.http.rendering import cloud_event
 from api.http.tables import Limit, within_page
 from api.http.tail import MOST_STREAMS
@@ -27,6 +29,8 @@ log = structlog.stdlib.get_logger("api.http")
 
 LARGEST: Final = 2**63 - 1
 STREAM_PAGE: Final = 200
+KEY_SECONDS: Final = 2.0
+"""How often an open stream whose events stay away looks whether its key is still good, in seconds."""
 
 Types = Annotated[list[str] | None, Query(alias="type", description="Only events of these types.", max_length=100)]
 Kind = Annotated[str | None, Query(description="Only events of this aggregate.")]
@@ -46,16 +50,19 @@ def events(
 ) -> dict[str, Any]:
     """`next_after` is the `after` of the next page; null where there is nothing more yet."""
     ledger = program_of(request).ledger
+    own_only = key_of(request).role == "service"
     if source is not None or event_id is not None:
         if source is None or event_id is None:
             missing = "source" if source is None else "id"
             raise invalid("source and id are given together", [FieldError(missing, "is required beside the other")])
         found = None if "\x00" in source + event_id else ledger.find(source, event_id)
-        if found is None:
+        if found is None or (own_only and not key_of(request).allows(found.source, found.type)):
             raise not_found("No event with this source and id is recorded")
         if personal:
             note_personal_read(request, f"event {found.position}")
         return {"events": [cloud_event(found, personal=personal)], "next_after": None}
+    if own_only:
+        raise forbidden("A service's key finds what it sent, by source and id; a reader's key lists events")
     _known(types, aggregate)
     within_page(request, limit)
     page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate)
@@ -97,7 +104,8 @@ class StreamStart:
         _known(types, aggregate)
         self.after, self.types, self.aggregate = after, types, aggregate
         if last_event_id:
-            if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id[:30]) <= LARGEST):
+            whole = last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= 19
+            if not whole or int(last_event_id) > LARGEST:
                 raise invalid("Last-Event-ID is a position", [FieldError("Last-Event-ID", "must be a whole number")])
             self.after = int(last_event_id)
         if program_of(request).tail.listeners >= MOST_STREAMS:
@@ -120,15 +128,25 @@ async def stream(
     with program.tail.listening() as grown:
         program.metrics.streams.inc()
         try:
-            while not program.tail.closing:
+            while not program.tail.closing and await _still_let_in(request):
                 grown.clear()
                 page, after = await run_in_threadpool(_page, program, start, after)
                 for recorded in page:
                     yield _message(recorded, cloud_event(recorded, personal=personal))
                 if len(page) < STREAM_PAGE:
-                    await grown.wait()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(grown.wait(), KEY_SECONDS)
         finally:
             program.metrics.streams.dec()
+
+
+async def _still_let_in(request: Request) -> bool:
+    """Whether the stream's key is still good: one that was revoked or has expired reads no further."""
+    try:
+        await program_of(request).doorkeeper.key(request.headers.get("authorization", "").encode("latin-1"))
+    except Problem:
+        return False
+    return True
 
 
 def _page(program: Program, start: StreamStart, after: int) -> tuple[list[Recorded], int]:

@@ -17,7 +17,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.metrics import Metrics
-from api.http.problems import MEDIA_TYPE, Problem
+from api.http.problems import MEDIA_TYPE, Problem, mistake
 from api.logs import origin_of
 
 log = structlog.stdlib.get_logger("api.http")
@@ -107,7 +107,7 @@ class Gate:
         log.info("request", request=request_id, route=route, status=status, ms=round(elapsed * 1000, 2))
 
 
-_OURS = Problem(500, "internal", "The cause stands in the server's log under this request's id")
+_OURS = mistake()
 
 
 def _told(problem: Problem, request_id: str) -> Answer:

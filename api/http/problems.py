@@ -91,6 +91,10 @@ def bad_request(detail: str) -> Problem:
     return Problem(400, "bad-request", detail)
 
 
+def mistake() -> Problem:
+    return Problem(500, "internal", "The cause stands in the server's log under this request's id")
+
+
 def unauthenticated(detail: str) -> Problem:
     return Problem(401, "unauthenticated", detail, headers={"www-authenticate": 'Bearer realm="requirements-ledger"'})
 

@@ -77,6 +77,7 @@ def _options() -> dict[str, Any]:
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        "proxy_headers": False,
         "timeout_graceful_shutdown": STOP_SECONDS,
         "timeout_keep_alive": 60,
     }

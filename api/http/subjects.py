@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Request
 
 from api.http.context import CaughtUp, program_of
 from api.http.moments import AsOf, ValidAt, position_of, valid_of
-from api.http.problems import not_found
+from api.http.problems import not_found, overloaded
 from projections.generations import live, position
 from projections.reading import Filter, columns, read_table
 from projections.tables import READABLE
@@ -17,6 +18,9 @@ from replays.as_of import SUBJECT_COLUMNS, state
 
 router = APIRouter()
 
+MOST_REPLAYS: Final = 2
+"""Subjects worked out as of the past at once: each takes an engine of its own."""
+REPLAYS: Final = threading.BoundedSemaphore(MOST_REPLAYS)
 MOST_ROWS: Final = 1000
 """Most rows of one table that are shown of one subject."""
 
@@ -47,7 +51,12 @@ def rows_then(
     request: Request, aggregate: str, subject: str, upto: int | None, valid: datetime | None
 ) -> dict[str, list[dict[str, Any]]]:
     """The subject's rows, by table, as they stood at a position or at a moment, in the order of their keys."""
-    found = state(program_of(request).ledger, aggregate, subject, as_of=upto, valid_at=valid)
+    if not REPLAYS.acquire(blocking=False):
+        raise overloaded(f"{MOST_REPLAYS} subjects are being worked out as of the past already", retry_after=2)
+    try:
+        found = state(program_of(request).ledger, aggregate, subject, as_of=upto, valid_at=valid)
+    finally:
+        REPLAYS.release()
     for name, rows in found.items():
         rows.sort(key=lambda row, key=READABLE[name].key: tuple(row[part] for part in key))  # type: ignore[misc]
     return found

@@ -93,7 +93,9 @@ class Waker:
                 row = connection.execute(POSITION).fetchone()
                 self._see(row[0] if row else 0)
             for notification in connection.notifies(timeout=slice_seconds, stop_after=1):
-                self._see(int(notification.payload))
+                # anybody may notify; only a position says something, and asking finds out the rest
+                if notification.payload.isascii() and notification.payload.isdigit():
+                    self._see(int(notification.payload[:19]))
 
     def _see(self, position: int) -> None:
         if position <= self._position:

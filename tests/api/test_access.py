@@ -53,7 +53,10 @@ def ask(client: httpx.Client, method: str, path: str) -> httpx.Response:
         # an answer that begins is an answer that never ends: one that is refused for another reason is let in
         return client.get(path, headers={"last-event-id": "nonsense"})
     headers = {"content-type": "application/cloudevents+json"} if path == "/v1/events" else {}
-    return client.request(method, path, headers=headers, json=BODIES.get(path) if method == "POST" else None)
+    # what a service may ask there: the one event it sent
+    asked = {"source": "/nobody", "id": "1"} if (method, path) == ("GET", "/v1/events") else None
+    body = BODIES.get(path) if method == "POST" else None
+    return client.request(method, path, headers=headers, params=asked, json=body)
 
 
 @pytest.mark.parametrize(("method", "path"), ACCESS)
@@ -111,3 +114,25 @@ def test_a_service_finds_its_own_event_and_reads_no_table(clients: dict[str | No
     found = clients[Role.SERVICE].get("/v1/events", params={"source": event["source"], "id": event["id"]})
     assert found.json()["events"][0]["position"] == event["position"]
     assert clients[Role.SERVICE].get("/v1/tables/contacts").status_code == 403
+
+
+def test_a_service_finds_what_it_sent_and_lists_nothing(clients: dict[str | None, httpx.Client]) -> None:
+    answer = clients[Role.SERVICE].get("/v1/events", params={"after": 0})
+    assert answer.status_code == 403
+    assert "source and id" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("role", [Role.SERVICE, Role.ADMIN])
+def test_no_key_publishes_a_rule_book(clients: dict[str | None, httpx.Client], role: Role) -> None:
+    event = {
+        "specversion": "1.0",
+        "id": "book-2",
+        "source": "/somebody",
+        "type": "rulebook.published",
+        "subject": "customer_service",
+        "time": "2026-04-01T00:00:00Z",
+        "data": {"book_version": "2", "digest": "0", "effective_from": "2026-04-01T00:00:00Z", "book": "nonsense: ["},
+    }
+    answer = clients[role].post("/v1/events", json=event, headers={"content-type": "application/cloudevents+json"})
+    assert answer.status_code == 403
+    assert "the ledger itself" in answer.json()["detail"]

@@ -100,3 +100,19 @@ def test_a_server_that_stops_ends_its_streams(program: Program, secrets_of: dict
     reader.join(10)
     assert ended.is_set()
     assert time.monotonic() - started < 4
+
+
+def test_a_stream_ends_when_its_key_is_revoked(address: str, program: Program) -> None:
+    key, secret = program.ledger.keys.create("auditor", "soon gone")
+    headers = {"authorization": f"Bearer {secret}"}
+    with httpx.stream("GET", f"{address}/v1/events/stream?after=1", headers=headers, timeout=15) as response:
+        assert response.status_code == 200
+        program.ledger.keys.revoke(key.id)
+        assert list(messages(response)) == []
+
+
+def test_a_last_event_id_is_a_position(address: str, secrets_of: dict[str, str]) -> None:
+    headers = {"authorization": f"Bearer {secrets_of['analyst']}"}
+    for nonsense in ("0" * 5000, "0" * 30 + "9" * 100, str(2**63)):
+        answer = httpx.get(f"{address}/v1/events/stream", headers=headers | {"last-event-id": nonsense})
+        assert answer.status_code == 422, answer.text

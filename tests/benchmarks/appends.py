@@ -51,7 +51,8 @@ def singles(bench: Bench, rounds: int, seconds: int) -> Section:
         "Single appends over HTTP",
         f"{CLIENT} {CONNECTIONS} connections, one `contact.received` a request, {rounds} turns of {seconds} s each "
         f"after {WARM_UP_SECONDS} s of warming up, the servers in turns, a new database each. The ledger validates, "
-        "decides, commits and projects its tables at the same time; the endpoint validates and saves. Floor 5 ×, goal 10 ×.",
+        "decides, commits and projects its tables at the same time; the endpoint validates and saves. "
+        "Floor 5 ×, goal 10 ×.",
         ("server", "events/s (median)", "each turn", "p50 ms", "p99 ms", "not 2xx", "ratio"),
         rows,
     )

@@ -135,7 +135,8 @@ def visible(bench: Bench, seconds: int, rates: tuple[int, ...] = (200, 1_000, 2_
         f"From the answer to an append until its position is in the tables, seen by looking every "
         f"{LOOK_SECONDS * 1000:.0f} ms; `reqledger serve`, {CONNECTIONS} connections, contacts and the requirements "
         f"they bring, told in order, {seconds} s for each rate after {WARM_UP_SECONDS:.0f} s of warming up, a new "
-        f"database each. Goal: p99 below 50 ms at 2,000 events/s. *Never seen*: not within {SETTLE_SECONDS:.0f} s of the end.",
+        "database each. Goal: p99 below 50 ms at 2,000 events/s. "
+        f"*Never seen*: not within {SETTLE_SECONDS:.0f} s of the end.",
         (
             "asked for, events/s",
             "a request",

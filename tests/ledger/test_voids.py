@@ -160,3 +160,11 @@ def test_a_merge_into_a_cycle_a_void_has_just_closed_is_refused(chronicle):
     void = chronicle.void("contact.unmerged")
     chronicle.refuses(void, ("contact.merged", "Z", {"into_id": "X"}), rule="contact.merge_chain", index=1)
     chronicle.refuses(void, rule=NONSENSE)
+
+
+def test_what_came_later_elsewhere_does_not_bar_a_void(chronicle):
+    """The merge was lawful when it was told: that a delivery was planned after the unmerging does not change that."""
+    assessed = ("requirement.assessed", "RQ-1", {"role": "product", "urgency": 3, "importance": 3})
+    chronicle.given(("requirement.captured", "RQ-2"), REQUIREMENT, assessed)
+    chronicle.given(("requirement.merged", "RQ-1", {"into_id": "RQ-2"}), ("requirement.unmerged", "RQ-1"), DELIVERY)
+    chronicle.tell(chronicle.void("requirement.assessed"))
