@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import ibis
@@ -17,7 +18,7 @@ from ledger.rulebook.model import Target
 from projections.contributions import columns_of
 from projections.generations import Generation, live
 from projections.reading import UnknownColumn, UnknownTable
-from projections.relation import RAW, effective
+from projections.relation import EFFECTIVE, RAW, effective
 from projections.statements import to_sql
 from projections.tables import TABLES
 from projections.tables.contact import with_cycle
@@ -237,8 +238,7 @@ class _Explainer:
         column = explanation.column
         aggregate = str(row["aggregate"]) if "aggregate" in definition.key else definition.aggregates[0]
         subject = str(row["subject"] if "subject" in definition.key else row[definition.key[0]])
-        raw = ibis.table(RAW, name="events", database="log")
-        events = effective(raw.filter((raw["aggregate"] == aggregate) & (raw.subject == subject)))
+        events = ibis.table(EFFECTIVE, name="effective_events")
         if column != definition.key[0]:
             events = self._of_part(events, explanation, row)
         if column == "status":
@@ -253,7 +253,9 @@ class _Explainer:
             position = spec.source(events)
             words = str(spec)
         nothing = explanation.value is None and (spec is None or not spec.undone_by)
-        found = None if nothing else self.connection.execute(to_sql(events.agg(position=position)).encode()).fetchone()
+        query = f"{_of_subject()} {_escaped(events.agg(position=position))}"
+        about = {"aggregate": aggregate, "subject": subject}
+        found = None if nothing else self.connection.execute(query.encode(), about).fetchone()
         entry = self.ledger.entry(int(found[0])) if found and found[0] is not None else None
         return _filled(explanation, from_=words, events=[entry] if entry else [])
 
@@ -281,6 +283,22 @@ class _Explainer:
         if part == "rating":
             return events.filter(events.rating_id.coalesce(events.position.cast("string")) == value)
         return events.filter(events[part] == value)
+
+
+@cache
+def _of_subject() -> str:
+    """The effective events of one subject, to stand before a query over them."""
+    names = ", ".join(f'"{name}"' for name in RAW.names)
+    told = effective(ibis.table(RAW, name="events_of_subject"))
+    return (
+        f"WITH events_of_subject AS (SELECT {names} FROM log.events WHERE aggregate = %(aggregate)s AND "
+        f"subject = %(subject)s), effective_events AS ({_escaped(told)})"
+    )
+
+
+def _escaped(rows: ir.Table) -> str:
+    """Compiled SQL that stands beside parameters: its own percent signs doubled."""
+    return to_sql(rows).replace("%", "%%")
 
 
 def _filled(explanation: Explanation, **parts: Any) -> Explanation:

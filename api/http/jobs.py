@@ -66,7 +66,8 @@ class Jobs:
 
     def start(self, kind: Kind) -> Job:
         """Begin a replay. Raises ReplayRunning while another one runs."""
-        if self._busy():
+        # one begun here a moment ago may not hold the database's lock yet
+        if self._busy() or any(thread.is_alive() for thread in self._threads):
             raise ReplayRunning
         now = _now()
         job = Job(secrets.token_hex(6), kind, "running", now, now)
