@@ -124,14 +124,16 @@ class _Past(Reading):
     def state(self, aggregate: str, subject: str) -> Any:
         evolve = AGGREGATES[aggregate].evolve
         told = self._world.stream(aggregate, subject)
-        kept = effective(told)
-        still = {entry.position for entry in kept}
-        # an opening voided and told again later stands for the one that was there
+        voided_at = {
+            entry.data.voided_position: entry.position for entry in told if isinstance(entry.data, RecordVoided)
+        }
+        # an opening voided since, and told again, stands for the one that was there
         retold = any(
-            entry.data.about.opens and entry.position < self._position and entry.position not in still for entry in told
+            entry.data.about.opens and entry.position < self._position < voided_at.get(entry.position, 0)
+            for entry in told
         )
         state = None
-        for entry in kept:
+        for entry in effective(told):
             if entry.position < self._position or (retold and entry.data.about.opens):
                 state = evolve(state, entry)
         return state

@@ -211,6 +211,22 @@ def test_a_delivery_may_be_delivered_again(chronicle):
     assert not chronicle.state("delivery", "DL-1").open
 
 
+@pytest.mark.parametrize("end", ["requirement.merged", "requirement.closed", "requirement.rejected"])
+def test_a_customer_may_refuse_a_delivery_whatever_became_of_the_requirement(chronicle, end):
+    """Decision 0019: the merge asked for no open delivery when it was told, and asks again when it is told again."""
+    chronicle.given(REQUIREMENT, ("requirement.captured", "RQ-2"), DELIVERY, ("delivery.delivered", "DL-1"))
+    chronicle.given((end, "RQ-1", {"into_id": "RQ-2"} if end == "requirement.merged" else {}))
+    chronicle.given(("delivery.refused", "DL-1"))
+    assert chronicle.state("delivery", "DL-1").open
+    if end == "requirement.merged":
+        again = DELIVERY[0], "DL-2", DELIVERY[2]
+        chronicle.refuses(again, rule="delivery.requirement_merged")
+        chronicle.given(("requirement.unmerged", "RQ-1"))
+        merge = ("requirement.merged", "RQ-1", {"into_id": "RQ-2"})
+        assert "DL-1" in chronicle.refuses(merge, rule="requirement.open_delivery").message
+        chronicle.given(("delivery.delivered", "DL-1"), merge)
+
+
 def test_a_milestone_is_set_before_it_is_reached(chronicle):
     chronicle.given(REQUIREMENT, DELIVERY)
     chronicle.refuses(("delivery.milestone_reached", "DL-1"), rule="delivery.milestone_unknown")

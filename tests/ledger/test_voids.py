@@ -168,3 +168,28 @@ def test_what_came_later_elsewhere_does_not_bar_a_void(chronicle):
     chronicle.given(("requirement.captured", "RQ-2"), REQUIREMENT, assessed)
     chronicle.given(("requirement.merged", "RQ-1", {"into_id": "RQ-2"}), ("requirement.unmerged", "RQ-1"), DELIVERY)
     chronicle.tell(chronicle.void("requirement.assessed"))
+
+
+def test_a_delivery_voided_before_the_merge_and_planned_after_the_unmerging_does_not_bar_a_void(chronicle):
+    """When it was merged no delivery of it was planned: that one had been, and is again, is no matter."""
+    assessed = ("requirement.assessed", "RQ-1", {"role": "product", "urgency": 3, "importance": 3})
+    chronicle.given(("requirement.captured", "RQ-2"), REQUIREMENT, assessed, DELIVERY)
+    chronicle.given(chronicle.void("delivery.planned"))
+    chronicle.given(("requirement.merged", "RQ-1", {"into_id": "RQ-2"}), ("requirement.unmerged", "RQ-1"), DELIVERY)
+    chronicle.tell(chronicle.void("requirement.assessed"))
+
+
+def test_a_survivor_told_again_still_survives(chronicle):
+    chronicle.given(("contact.received", "A"), ("contact.received", "B"), ("contact.merged", "A", {"into_id": "B"}))
+    for channel in ("phone", "email"):
+        chronicle.tell(chronicle.void("contact.received", "B"), ("contact.received", "B", {"channel": channel}))
+    assert chronicle.state("contact", "A").merged_into == "B"
+
+
+def test_a_delivery_refused_under_a_merge_bars_no_void(chronicle):
+    """It was not open when the requirement was merged (decision 0019)."""
+    assessed = ("requirement.assessed", "RQ-1", {"role": "product", "urgency": 3, "importance": 3})
+    chronicle.given(("requirement.captured", "RQ-2"), REQUIREMENT, assessed, DELIVERY, ("delivery.delivered", "DL-1"))
+    chronicle.given(("requirement.merged", "RQ-1", {"into_id": "RQ-2"}), ("delivery.refused", "DL-1"))
+    chronicle.tell(chronicle.void("requirement.assessed"))
+    chronicle.tell(chronicle.void("delivery.refused"))
