@@ -85,7 +85,7 @@ def running(
         try:
             yield program
         finally:
-            program.jobs.wait()
+            program.jobs.stop()
             program.past.close()
             if projector is not None:
                 projector.stop()

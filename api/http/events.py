@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-import structlog
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from api.http.context import Personal, key_of, program_of
+from api.http.disclosure import note_personal_read
 from api.http.problems import FieldError, Problem, forbidden, invalid, not_found, overloaded
 from api.http.rendering import cloud_event
 from api.http.tables import Limit, within_page
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from api.bootstrap import Program
 
 router = APIRouter()
-log = structlog.stdlib.get_logger("api.http")
 
 LARGEST: Final = 2**63 - 1
 STREAM_PAGE: Final = 200
@@ -59,7 +58,7 @@ def events(
         if found is None or (own_only and not key_of(request).allows(found.source, found.type)):
             raise not_found("No event with this source and id is recorded")
         if personal:
-            note_personal_read(request, f"event {found.position}")
+            note_personal_read(request, aggregate=found.aggregate, subject=found.subject, positions=[found.position])
         return {"events": [cloud_event(found, personal=personal)], "next_after": None}
     if own_only:
         raise forbidden("A service's key finds what it sent, by source and id; a reader's key lists events")
@@ -67,16 +66,11 @@ def events(
     within_page(request, limit)
     page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate)
     if personal and page:
-        note_personal_read(request, f"events {page[0].position} to {page[-1].position}")
+        note_personal_read(request, aggregate=aggregate, types=types, positions=[page[0].position, page[-1].position])
     return {
         "events": [cloud_event(recorded, personal=personal) for recorded in page],
         "next_after": page[-1].position if len(page) == limit else None,
     }
-
-
-def note_personal_read(request: Request, what: str) -> None:
-    """Put on record whose key was shown personal fields, and of what."""
-    log.info("personal fields read", key=key_of(request).id, what=what)
 
 
 def _known(types: list[str] | None, aggregate: str | None) -> None:
@@ -124,7 +118,7 @@ async def stream(
     program = program_of(request)
     after = start.after
     if personal:
-        note_personal_read(request, f"stream after {after}")
+        note_personal_read(request, aggregate=start.aggregate, types=start.types, after=after)
     with program.tail.listening() as grown:
         program.metrics.streams.inc()
         try:

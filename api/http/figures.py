@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.http.context import CaughtUp, program_of
 from api.http.contract import FREE_QUERY
+from api.http.disclosure import note_export
 from api.http.formats import CSV, csv_text, wants_csv
 from api.http.problems import FieldError, Problem, invalid
 from api.http.tables import Accept, Format
@@ -80,6 +81,7 @@ def kpis(
     except (UnknownMetric, UnknownDimension) as error:
         raise invalid(str(error), [FieldError("metric", str(error))]) from None
     if wants_csv(accept, chosen):
+        note_export(request, "kpis", len(answer.figures))
         return Response(csv_text(_COLUMNS, [_flat(one) for one in answer.figures]), media_type=CSV)
     return JSONResponse(_told(answer))
 

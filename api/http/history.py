@@ -8,11 +8,13 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Query, Request
 
 from api.http.context import CaughtUp, Personal, program_of
-from api.http.events import note_personal_read
+from api.http.disclosure import note_personal_read
+from api.http.events import After
 from api.http.moments import AsOf, ValidAt, position_of, valid_of
 from api.http.problems import FieldError, invalid, not_found
 from api.http.rendering import cloud_event
 from api.http.subjects import known_subject, rows_then
+from api.http.tables import within_page
 from projections.explain import Explanation, UnknownRow, explain
 from projections.history import Item, history
 from projections.reading import UnknownColumn, UnknownTable
@@ -34,29 +36,40 @@ def events_of(
     with_state: Annotated[
         bool, Query(alias="state", description="Also its rows in the tables as they stood then.")
     ] = False,
+    after: After = 0,
+    limit: Annotated[
+        int | None,
+        Query(ge=1, le=1_000_000, description="Most events in the answer; LEDGER_MAX_PAGE_ROWS if left out."),
+    ] = None,
 ) -> dict[str, Any]:
     """In the order the ledger took them, across aggregates; a voided event stays, with the position that voids it.
 
-    With `as_of`, what the ledger knew then; with `valid_at`, what had happened by then, and `state` is given too.
+    With `as_of`, what the ledger knew then; with `valid_at`, what had happened by then, and `state` is given too,
+    with the first page. `next_after` is the `after` of the next page; null where there is nothing more.
     """
     if aggregate != RULEBOOK:
         known_subject(aggregate, subject)
     program = program_of(request)
+    most = limit or program.settings.max_page_rows
+    within_page(request, most)
     upto, valid = position_of(request, as_of), valid_of(valid_at)
     items = [] if "\x00" in subject else history(program.ledger, aggregate, subject, as_of=upto, personal=personal)
     if valid is not None:
         items = [item for item in items if item.event.occurred_at <= valid]
     if not items:
         raise not_found(f"Nothing concerns {aggregate} {subject[:200]!r}" + (" by then" if as_of or valid_at else ""))
+    page = [item for item in items if item.event.position > after][: most + 1]
+    more = page[most - 1].event.position if len(page) > most else None
     if personal:
-        note_personal_read(request, f"history of {aggregate}")
+        note_personal_read(request, aggregate=aggregate, subject=subject)
     told: dict[str, Any] = {
         "aggregate": aggregate,
         "subject": subject,
         "position": program.ledger.head().position if upto is None else upto,
-        "items": [_item(item, personal) for item in items],
+        "items": [_item(item, personal) for item in page[:most]],
+        "next_after": more,
     }
-    if aggregate != RULEBOOK and (with_state or upto is not None or valid is not None):
+    if aggregate != RULEBOOK and not after and (with_state or upto is not None or valid is not None):
         told["state"] = rows_then(request, aggregate, subject, upto, valid)
     return told
 
@@ -93,7 +106,7 @@ def cell(request: Request, table: str, key: str, column: str, personal: Personal
     except BadValue as error:
         raise invalid(str(error), [FieldError("key", str(error))]) from None
     if personal:
-        note_personal_read(request, f"explanation of {table}.{column}")
+        note_personal_read(request, table=table, row=parts, column=column)
     return _told(explanation, personal)
 
 

@@ -25,6 +25,7 @@ from projections.generations import NoGeneration
 from replays.rebuild import LOCK, UNLOCK, ReplayRunning, Report, back, rebuild
 
 Kind = Literal["rebuild", "compare", "back"]
+Progress = Callable[[str, int, int], None]
 State = Literal["running", "done", "failed", "interrupted"]
 
 PREFIX: Final = "replay/"
@@ -35,8 +36,11 @@ ONE: Final = "SELECT value FROM log.meta WHERE name = %s"
 LATEST: Final = (
     "SELECT value FROM log.meta WHERE name LIKE 'replay/%%' ORDER BY value::json ->> 'started_at' DESC LIMIT %s"
 )
+INTERRUPTED: Final = "its process ended; the live tables are as they were"
 SAVE_SECONDS: Final = 0.3
 GRACE_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 10.0
+"""How long a process that stops waits for its replays to give up, which they do at their next step."""
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +61,17 @@ class Job:
     report: dict[str, Any] | None = field(default=None)
 
 
+class Stopped(Exception):
+    """The process stops; the replay gives up and leaves the live tables as they are."""
+
+
 class Jobs:
     """Starts replays in threads of this process and reads those of all processes."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
 
     def start(self, kind: Kind) -> Job:
         """Begin a replay. Raises ReplayRunning while another one runs."""
@@ -72,7 +81,7 @@ class Jobs:
         now = _now()
         job = Job(secrets.token_hex(6), kind, "running", now, now)
         self._save(job)
-        thread = threading.Thread(target=self._run, args=(job,), name=f"replay-{job.id}")
+        thread = threading.Thread(target=self._run, args=(job,), name=f"replay-{job.id}", daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
         return job
@@ -94,11 +103,20 @@ class Jobs:
         for thread in self._threads:
             thread.join()
 
+    def stop(self) -> None:
+        """Have the replays this process began give up, and wait for that, but not for ever."""
+        self._stopping.set()
+        until = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
     def _run(self, job: Job) -> None:
         saved = 0.0
 
         def progress(step: str, done: int, of: int) -> None:
             nonlocal job, saved
+            if self._stopping.is_set():
+                raise Stopped
             job = replace(job, step=step, done=done, of=of, updated_at=_now())
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = time.monotonic()
@@ -107,6 +125,8 @@ class Jobs:
         try:
             report = _replay(self._ledger, job.kind, progress)
             job = replace(job, state="done", step="done", report=report)
+        except Stopped:
+            job = replace(job, state="interrupted", error=INTERRUPTED)
         except (LedgerError, NoGeneration) as error:
             job = replace(job, state="failed", error=str(error))
         except Exception as error:
@@ -122,7 +142,7 @@ class Jobs:
             return job
         silent = datetime.now(UTC) - datetime.fromisoformat(job.updated_at)
         if silent.total_seconds() > GRACE_SECONDS and not self._busy():
-            return replace(job, state="interrupted", error="its process ended; the live tables are as they were")
+            return replace(job, state="interrupted", error=INTERRUPTED)
         return job
 
     def _busy(self) -> bool:
@@ -138,7 +158,7 @@ class Jobs:
             connection.execute(SAVE, [PREFIX + job.id, orjson.dumps(asdict(job)).decode()])
 
 
-def _replay(ledger: Ledger, kind: Kind, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+def _replay(ledger: Ledger, kind: Kind, progress: Progress) -> dict[str, Any]:
     found: Report = back(ledger) if kind == "back" else rebuild(ledger, switch=kind == "rebuild", progress=progress)
     return orjson.loads(orjson.dumps(asdict(found) | {"differing": found.differing}, default=str))  # type: ignore[no-any-return]
 

@@ -21,7 +21,10 @@ from projections.values import BadValue, read, shown
 from replays.as_of import tables_at
 from replays.engine import Engine
 
-WAIT_SECONDS: Final = 60.0
+MOST_QUESTIONS: Final = 2
+"""Questions about the past that are worked out at once: each may take an engine, and gigabytes, of its own."""
+WAIT_SECONDS: Final = 5.0
+"""How long a question waits for the one before it that uses the same replayed tables."""
 FURTHEST_ROW: Final = 1_000_000
 
 _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
@@ -31,6 +34,20 @@ _COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "gt": operator.gt,
     "gte": operator.ge,
 }
+
+
+_QUESTIONS: Final = threading.BoundedSemaphore(MOST_QUESTIONS)
+
+
+@contextmanager
+def asking_the_past() -> Iterator[None]:
+    """One of the few questions about the past at a time. Raises a `Problem` (503) at once where there is no room."""
+    if not _QUESTIONS.acquire(blocking=False):
+        raise overloaded(f"{MOST_QUESTIONS} questions about the past are being worked out already", retry_after=5)
+    try:
+        yield
+    finally:
+        _QUESTIONS.release()
 
 
 class Past:
@@ -56,11 +73,11 @@ class Past:
     ) -> Page:
         """One page of a table as it stood at position `as_of`, of what had occurred by `valid_at`.
 
-        Raises UnknownTable, UnknownColumn, BadValue, BadCursor, and a `Problem` (503) while another moment is replayed.
+        Raises UnknownTable, UnknownColumn, BadValue, BadCursor, and a `Problem` (503) while others are asking.
         """
         if table not in READABLE:
             raise UnknownTable(f"there is no table {table!r}; there are {', '.join(sorted(READABLE))}")
-        with self._at(as_of, valid_at) as engine:
+        with asking_the_past(), self._at(as_of, valid_at) as engine:
             kinds = columns_of(table, engine.book) if table in TABLES else dict(READABLE[table].columns)
             tests = [_test(each, kinds, table) for each in filters]
             order = _order(table, kinds, sort)
@@ -72,9 +89,12 @@ class Past:
         return Page(kinds, rows, more, as_of)
 
     def close(self) -> None:
-        """Let the replayed tables go."""
-        with self._lock:
-            self._forget()
+        """Let the replayed tables go; those that a question still holds go with the process."""
+        if self._lock.acquire(timeout=WAIT_SECONDS):
+            try:
+                self._forget()
+            finally:
+                self._lock.release()
 
     @contextmanager
     def _at(self, as_of: int, valid_at: datetime | None) -> Iterator[Engine]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,7 +9,8 @@ from fastapi import APIRouter, Request
 
 from api.http.context import CaughtUp, program_of
 from api.http.moments import AsOf, ValidAt, position_of, valid_of
-from api.http.problems import not_found, overloaded
+from api.http.past import asking_the_past
+from api.http.problems import not_found
 from projections.generations import live, position
 from projections.reading import Filter, columns, read_table
 from projections.tables import READABLE
@@ -18,9 +18,6 @@ from replays.as_of import SUBJECT_COLUMNS, state
 
 router = APIRouter()
 
-MOST_REPLAYS: Final = 2
-"""Subjects worked out as of the past at once: each takes an engine of its own."""
-REPLAYS: Final = threading.BoundedSemaphore(MOST_REPLAYS)
 MOST_ROWS: Final = 1000
 """Most rows of one table that are shown of one subject."""
 
@@ -51,12 +48,8 @@ def rows_then(
     request: Request, aggregate: str, subject: str, upto: int | None, valid: datetime | None
 ) -> dict[str, list[dict[str, Any]]]:
     """The subject's rows, by table, as they stood at a position or at a moment, in the order of their keys."""
-    if not REPLAYS.acquire(blocking=False):
-        raise overloaded(f"{MOST_REPLAYS} subjects are being worked out as of the past already", retry_after=2)
-    try:
+    with asking_the_past():
         found = state(program_of(request).ledger, aggregate, subject, as_of=upto, valid_at=valid)
-    finally:
-        REPLAYS.release()
     for name, rows in found.items():
         rows.sort(key=lambda row, key=READABLE[name].key: tuple(row[part] for part in key))  # type: ignore[misc]
     return found

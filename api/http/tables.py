@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from api.http.context import CaughtUp, program_of
 from api.http.contract import FREE_QUERY
+from api.http.disclosure import note_export
 from api.http.formats import CSV, csv_text, wants_csv
 from api.http.moments import AsOf, ValidAt, moment, position_of, valid_of
 from api.http.problems import FieldError, Problem, invalid, not_found
@@ -106,7 +107,7 @@ def rows(
         raise not_found(str(error)) from None
     except (UnknownColumn, BadValue, BadCursor, psycopg.DataError) as error:
         raise wrong_question(error) from None
-    return answered(table, page, as_csv=wants_csv(accept, chosen))
+    return answered(request, table, page, as_csv=wants_csv(accept, chosen))
 
 
 @router.get(
@@ -132,7 +133,7 @@ def clocks(
     before = asked + DAY_US if due_before is None else instant_us(moment("due_before", due_before))
     with program_of(request).database.reading() as connection:
         page = due_clocks(connection, asked=asked, before=before, overdue=overdue, limit=limit)
-    return answered("clocks", page, as_csv=wants_csv(accept, chosen))
+    return answered(request, "clocks", page, as_csv=wants_csv(accept, chosen))
 
 
 DAY_US: Final = 86_400_000_000
@@ -145,9 +146,10 @@ def within_page(request: Request, limit: int) -> None:
         raise invalid("The page is too large", [FieldError("limit", f"must be at most {most}", "read in pages")])
 
 
-def answered(table: str, page: Page, *, as_csv: bool) -> Response:
+def answered(request: Request, table: str, page: Page, *, as_csv: bool) -> Response:
     """A page as JSON, or as CSV with position and cursor in headers."""
     if as_csv:
+        note_export(request, table, len(page.rows))
         headers = {
             "ledger-position": str(page.position),
             "content-disposition": f'attachment; filename="{table}.csv"',

@@ -145,13 +145,14 @@ def test_a_database_that_is_away_is_a_503(settings: Settings) -> None:
 @pytest.fixture
 def json_log(own_logging: None) -> Callable[[], list[dict[str, object]]]:
     """The log as the server writes it; gives the lines written so far."""
+    return logged("DEBUG")
+
+
+def logged(level: str) -> Callable[[], list[dict[str, object]]]:
+    """Write the log from `level` on to where its lines can be read."""
     written = io.StringIO()
-    configure("DEBUG", written)
-
-    def lines() -> list[dict[str, object]]:
-        return [json.loads(line) for line in written.getvalue().splitlines()]
-
-    return lines
+    configure(level, written)
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 def test_the_log_tells_what_happened_and_nothing_personal(
@@ -173,8 +174,10 @@ def test_the_log_tells_what_happened_and_nothing_personal(
         raise ValueError("My secret exception")
 
     monkeypatch.setattr(program.ledger, "entries", broken)
-    failed = auditor.get("/v1/events")
+    failed = auditor.get("/v1/events", headers={"x-request-id": "mine-3"})
     assert failed.status_code == 500
+    assert failed.headers["content-type"] == "application/problem+json"
+    assert failed.json()["instance"].endswith(":mine-3")
     assert "secret" not in failed.text
     logging.getLogger("some.library").warning("with a traceback", exc_info=ValueError("My secret exception"))
     lines = json_log()
@@ -186,3 +189,23 @@ def test_the_log_tells_what_happened_and_nothing_personal(
     assert error["error"] == "ValueError"
     assert any("broken" in frame for frame in error["frames"])  # type: ignore[attr-defined]
     assert all(line["level"] and line["time"] for line in lines)
+
+
+def test_who_was_shown_what_is_on_record_at_every_level(
+    own_logging: None, program: Program, client_of: Callable[..., httpx.Client]
+) -> None:
+    lines = logged("ERROR")
+    service, auditor, analyst = client_of("service"), client_of("auditor"), client_of("analyst")
+    position = post(service, received("C-1")).json()["position"]
+    auditor.get("/v1/history/contact/C-1")
+    auditor.get("/v1/events", params={"after": position - 1})
+    analyst.get("/v1/history/contact/C-1")
+    analyst.get("/v1/tables/contacts", params={"format": "csv"})
+    history, page, export = lines()
+    ids = {key.role: key.id for key in program.ledger.keys.list()}
+    assert (history["event"], history["key"]) == ("personal fields read", ids["auditor"])
+    assert history["route"] == "GET /v1/history/{aggregate}/{subject}"
+    assert (history["aggregate"], history["subject"]) == ("contact", "C-1")
+    assert page["positions"] == [position, position]
+    assert (export["event"], export["key"], export["what"]) == ("exported", ids["analyst"], "contacts")
+    assert "secret" not in json.dumps(lines())

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
 
-from api.bootstrap import Program
+from api.bootstrap import Program, running
 from api.cli.client import in_process
+from api.http import jobs
+from api.http.past import MOST_QUESTIONS, asking_the_past
+from ledger.settings import Settings
 
 QUESTIONS: list[dict[str, Any]] = [
     {"sort": "-received_at", "channel__in": "email,phone"},
@@ -132,3 +137,59 @@ def test_a_replay_is_a_job_that_tells_its_progress(shop: Program) -> None:
         returned = client.post("/v1/replays", json={"kind": "back"}).json()
         shop.jobs.wait()
         assert client.get(f"/v1/replays/{returned['id']}").json()["state"] == "done"
+
+
+def test_a_history_comes_in_pages(local: httpx.Client) -> None:
+    row = local.get("/v1/tables/requirements", params={"deliveries__gte": "1", "limit": 1}).json()["rows"][0]
+    path = f"/v1/history/requirement/{row['requirement_id']}"
+    whole = local.get(path).json()
+    assert whole["next_after"] is None
+    found: list[dict[str, Any]] = []
+    after: int | None = 0
+    while after is not None:
+        page = local.get(path, params={"limit": 2, "after": after}).json()
+        assert len(page["items"]) <= 2
+        found += page["items"]
+        after = page["next_after"]
+    assert found == whole["items"]
+    assert local.get(path, params={"limit": 1_000_000}).status_code == 422
+
+
+def test_more_questions_about_the_past_than_fit_are_turned_away_at_once(local: httpx.Client, shop: Program) -> None:
+    row = local.get("/v1/tables/contacts", params={"limit": 1}).json()["rows"][0]
+    head = shop.ledger.head().position
+    paths = ("/v1/tables/contacts", f"/v1/contact/{row['contact_id']}", f"/v1/history/contact/{row['contact_id']}")
+    with ExitStack() as others:
+        for _ in range(MOST_QUESTIONS):
+            others.enter_context(asking_the_past())
+        for path in paths:
+            started = time.monotonic()
+            answer = local.get(path, params={"as_of": head})
+            assert answer.status_code == 503, path
+            assert int(answer.headers["retry-after"]) >= 1
+            assert time.monotonic() - started < 2
+            assert local.get(path).status_code == 200
+    assert all(local.get(path, params={"as_of": head}).status_code == 200 for path in paths)
+
+
+def test_a_process_that_stops_does_not_wait_for_its_replays(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def endless(_ledger: object, _kind: object, progress: jobs.Progress) -> dict[str, Any]:
+        while True:
+            progress("writing", 1, 2)
+            begun.set()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(jobs, "_replay", endless)
+    with running(settings, project=False) as program:
+        job = program.jobs.start("rebuild")
+        assert begun.wait(10)
+        started = time.monotonic()
+    assert time.monotonic() - started < 8
+    with running(settings, project=False) as program:
+        found = program.jobs.find(job.id)
+        assert found is not None
+        assert found.state == "interrupted"

@@ -6,6 +6,7 @@ It says how much, not whether it is enough: nothing here fails for being slow.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from tests.benchmarks.sections import Section
 def main() -> None:
     """Measure what was asked for, show it as it comes, and write the page if wanted."""
     asked = _asked()
+    # stopped from outside, it still takes its servers and databases away
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     measurements: dict[str, Callable[[Bench], Section]] = {
         "single": lambda run: appends.singles(run, asked.rounds, asked.seconds),
         "batches": lambda run: appends.batches(run, asked.rounds, asked.seconds),
