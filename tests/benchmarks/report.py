@@ -15,7 +15,7 @@ import psycopg
 from tests.benchmarks.running import Bench
 from tests.benchmarks.sections import Section
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "benchmarks.md"
 SERVER = "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')"
 
 
