@@ -18,12 +18,14 @@ setup: .venv/.ready ## make .venv with the reqledger command
 run: setup ## start the ledger with a simulated year on http://127.0.0.1:8000 (PORT, LEDGER_HOME)
 	$(BIN)/reqledger demo
 
+# a file's tests stay together, as they share a server
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 test: setup ## run every test on the embedded PostgreSQL
-	$(BIN)/python -m pytest
+	$(TESTS)
 
 POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
 test-postgres15: setup ## run every test on a PostgreSQL 15 started from POSTGRES_BIN
-	TEST_POSTGRES_BIN=$(POSTGRES_BIN) $(BIN)/python -m pytest
+	TEST_POSTGRES_BIN=$(POSTGRES_BIN) $(TESTS)
 
 check: setup ## lint, types and import contracts
 	$(BIN)/ruff format --check .

@@ -8,12 +8,12 @@ entry is stored, hashed and handed out as; ``decode`` reads it back.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from rapidfuzz import fuzz, process
 
 from ledger.errors import Invalid, problems
 from ledger.events import CATALOGUE
@@ -21,6 +21,7 @@ from ledger.occurrence import Occurrence
 from ledger.vocabulary import INT64, Event, Id, Instant, Personal, instant_text
 
 VOID = "record.voided"
+KNOWN = tuple(CATALOGUE)
 LONGEST_TYPE = 60
 """Characters of an unknown type that are looked at for the known ones it may have meant."""
 UNPLACED = "record"
@@ -107,7 +108,7 @@ def _unknown(type_name: object) -> str:
 
 @lru_cache(maxsize=1024)
 def _not_known(type_name: str) -> str:
-    near = get_close_matches(type_name, CATALOGUE, n=3, cutoff=0.6)
+    near = [name for name, _, _ in process.extract(type_name, KNOWN, scorer=fuzz.ratio, limit=3, score_cutoff=60)]
     return "is not a known event type" + (f"; did you mean {' or '.join(near)}?" if near else "")
 
 

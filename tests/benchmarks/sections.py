@@ -18,8 +18,8 @@ class Section:
 
 def number(value: float) -> str:
     """Three significant digits, thousands apart."""
-    if value >= 1000:
-        digits = len(str(int(value))) - 3
+    if value >= 999.5:
+        digits = len(str(round(value))) - 3
         return f"{round(value / 10**digits) * 10**digits:,}"
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 

@@ -50,6 +50,19 @@ def test_unknown_type_lists_near_ones():
     assert problems_of(name=None) == {"type": "is not a known event type"}
 
 
+@pytest.mark.parametrize(
+    ("meant", "written"),
+    [
+        ("contact.received", "contact.recieved"),
+        ("requirement.captured", "requirment.capture"),
+        ("customer.purchased", "purchased"),
+        ("contact.received", "contact.received" + "!" * 4),
+    ],
+)
+def test_the_type_that_was_meant_comes_first(meant, written):
+    assert problems_of(name=written)["type"].startswith(f"is not a known event type; did you mean {meant}")
+
+
 def test_every_wrong_field_is_named_at_once():
     found = problems_of(subject=" x", data={"amount": -1, "currency": "eur", "colour": 1}, occurred_at="today")
     assert set(found) == {

@@ -9,7 +9,7 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError
 
 from ledger.claims import Claim, decode
 from ledger.log.application import Ledger
-from ledger.log.waker import Waker
+from ledger.log.waker import CHANNEL, Waker
 
 Tell = Callable[..., Claim]
 # a waker's session has asked for the position last
@@ -137,6 +137,17 @@ def test_a_missed_notification_is_made_up_for(told: Ledger, tell: Tell) -> None:
         told.append([[tell("requirement.captured", "R3", {"source_kind": "form"})]], "key")
         assert waker.wait(7, 10) == 8
         _wait_for(lambda: waker.connected)
+
+
+@pytest.mark.parametrize("payload", ["", "not a position", "-1", "²", "9" * 30, "1000"])
+def test_what_others_notify_is_not_believed(told: Ledger, tell: Tell, payload: str) -> None:
+    with told.waker() as waker, told.database.connect() as connection:
+        assert waker.wait(6, 10) == 7
+        connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+        told.append([[tell("requirement.captured", "R3", {"source_kind": "form"})]], "key")
+        assert waker.wait(7, 10) == 8
+        assert waker.wait(8, 0.5) == 8
+        assert waker.connected
 
 
 def test_closing_wakes_those_who_wait(ledger: Ledger) -> None:
