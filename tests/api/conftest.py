@@ -1,4 +1,4 @@
-"""A running program over a fresh database, keys of every role, and clients: in this process, or over a socket."""
+"""A running program over a fresh database, keys of every role, and clients: here, over a socket, of a process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from api.sending import OverHttp
 from api.simulator import company
 from api.simulator.playing import play
 from ledger.settings import Settings
+from tests.api.processes import Server
 
 
 @pytest.fixture
@@ -67,6 +69,29 @@ def service(client_of: Callable[..., httpx.Client]) -> httpx.Client:
 @pytest.fixture
 def admin(client_of: Callable[..., httpx.Client]) -> httpx.Client:
     return client_of("admin")
+
+
+@pytest.fixture
+def serve(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers on the test's database and makes sure they are gone afterwards."""
+    assert settings.database_url is not None
+    environment = {"LEDGER_DATABASE_URL": settings.database_url.get_secret_value(), "LEDGER_HOME": str(tmp_path)}
+    started: list[Server] = []
+
+    def start(*arguments: str) -> Server:
+        server = Server(arguments, environment, tmp_path / "server.log")
+        started.append(server)
+        server.await_answer()
+        return server
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+        for pipe in (server.process.stdin, server.process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 @contextmanager

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import orjson
@@ -18,83 +16,7 @@ import pytest
 
 from ledger.settings import Settings
 from tests.api.conftest import received
-
-START_SECONDS = 60
-
-
-class Server:
-    """A server process, its address and the key it told."""
-
-    def __init__(self, arguments: Sequence[str], environment: dict[str, str], log: Path) -> None:
-        self.log = log
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "api.cli", "serve", "--port", "0", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                env=os.environ | environment | {"PYTHONUNBUFFERED": "1"},
-                text=True,
-            )
-        self.secret = ""
-        self.address = self._address()
-
-    def _address(self) -> str:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if key := re.search(r"rl_\S+", line):
-                self.secret = key[0]
-            if address := re.search(r"http://\S+:\d+", line):
-                return address[0].rstrip(";")
-        raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
-
-    def await_answer(self) -> None:
-        """Wait until it answers: workers start after the address is known."""
-        until = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                if httpx.get(f"{self.address}/readyz", timeout=5).status_code == 200:
-                    return
-            except httpx.TransportError:
-                assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < until, self.log.read_text()
-            time.sleep(0.1)
-
-    def post(self, *subjects: str) -> httpx.Response:
-        headers = {"authorization": f"Bearer {self.secret}", "content-type": "application/cloudevents-batch+json"}
-        body = orjson.dumps([received(subject) for subject in subjects])
-        return httpx.post(f"{self.address}/v1/events", headers=headers, content=body, timeout=30)
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.address}{path}", headers={"authorization": f"Bearer {self.secret}"}, timeout=30)
-
-    def end(self, number: int) -> int:
-        """Send a signal and give the exit status."""
-        self.process.send_signal(number)
-        return self.process.wait(30)
-
-
-@pytest.fixture
-def serve(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """Starts servers on the test's database and makes sure they are gone afterwards."""
-    assert settings.database_url is not None
-    environment = {"LEDGER_DATABASE_URL": settings.database_url.get_secret_value(), "LEDGER_HOME": str(tmp_path)}
-    started: list[Server] = []
-
-    def start(*arguments: str) -> Server:
-        server = Server(arguments, environment, tmp_path / "server.log")
-        started.append(server)
-        server.await_answer()
-        return server
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
-        for pipe in (server.process.stdin, server.process.stdout):
-            if pipe is not None:
-                pipe.close()
+from tests.api.processes import Server
 
 
 @contextmanager
@@ -109,7 +31,7 @@ def an_open_stream(server: Server) -> Iterator[None]:
 def test_a_server_ends_in_order_and_keeps_what_it_told(serve: Callable[..., Server], number: int) -> None:
     server = serve()
     assert server.secret
-    assert server.post("C-1").status_code == 201
+    assert server.post(received("C-1")).status_code == 201
     with an_open_stream(server):
         began = time.monotonic()
         assert server.end(number) == 0, server.log.read_text()
@@ -120,12 +42,12 @@ def test_a_server_ends_in_order_and_keeps_what_it_told(serve: Callable[..., Serv
     # the first key is told once
     assert again.secret == ""
     again.secret = server.secret
-    assert again.post("C-1").json()["events"][0]["duplicate"]
+    assert again.post(received("C-1")).json()["events"][0]["duplicate"]
 
 
 def test_several_workers_share_one_ledger(serve: Callable[..., Server]) -> None:
     server = serve("--workers", "2")
-    positions = [server.post(f"C-{number}").json()["position"] for number in range(30)]
+    positions = [server.post(received(f"C-{number}")).json()["position"] for number in range(30)]
     assert positions == list(range(2, 32))
     question = f"/v1/tables/contacts?min_position={positions[-1]}&limit=100"
     until = time.monotonic() + 90
