@@ -28,6 +28,7 @@ COMPARE: Mapping[str, sql.SQL] = {
     "gte": sql.SQL("{} >= {}"),
 }
 SURROGATE = re.compile(r"[\ud800-\udfff]")
+DUE = [(name, False) for name in ("deadline", "clock", "aggregate", "subject", "part")]
 AND, OR, COMMA = sql.SQL(" AND "), sql.SQL(" OR "), sql.SQL(", ")
 
 
@@ -114,34 +115,44 @@ def read_table(
 
 
 def due_clocks(
-    connection: Connection[Any], *, asked: int, before: int, overdue: bool = False, limit: int = 100
+    connection: Connection[Any],
+    *,
+    asked: int,
+    before: int,
+    overdue: bool = False,
+    cursor: str | None = None,
+    limit: int = 100,
 ) -> Page:
     """Clocks that run out before a moment (all in microseconds), the next one first.
 
     With `overdue`, also those that ran out already and still have not stopped. Each row says `overdue` and how long
-    is left (`left_us`, negative when overdue).
+    is left (`left_us`, negative when overdue). Raises BadCursor.
     """
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     generation = live(connection)
     kinds = columns(generation, "clocks")
+    beyond = sql.SQL("true") if cursor is None else _after(DUE, kinds, _open_cursor(cursor, "due", DUE, kinds))
     query = sql.SQL(
         "SELECT {columns} FROM {table} WHERE outcome IS NULL AND deadline < {before} AND deadline >= {least} "
-        "ORDER BY deadline, clock, aggregate, subject, part LIMIT {limit}"
+        "AND {beyond} ORDER BY {order} LIMIT {limit}"
     ).format(
         columns=COMMA.join(map(sql.Identifier, kinds)),
         table=sql.Identifier(generation.schema, "clocks"),
         before=sql.Literal(before),
         least=sql.Literal(-(2**63) if overdue else asked),
-        limit=sql.Literal(limit),
+        beyond=beyond,
+        order=COMMA.join(sql.Identifier(name) for name, _ in DUE),
+        limit=sql.Literal(limit + 1),
     )
+    found = [dict(zip(kinds, row, strict=True)) for row in connection.execute(query)]
+    more = _close_cursor("due", DUE, found[limit - 1]) if len(found) > limit else None
     rows = []
-    for row in connection.execute(query):
-        cells = dict(zip(kinds, row, strict=True))
+    for cells in found[:limit]:
         told = {name: shown(kind, cells[name]) for name, kind in kinds.items()}
         left = cells["deadline"] - asked
         rows.append({**told, "left_us": left, "overdue": left < 0})
     full: dict[str, Kind] = {**kinds, "left_us": "duration", "overdue": "boolean"}
-    return Page(full, rows, None, position(connection, generation))
+    return Page(full, rows, more, position(connection, generation))
 
 
 def _order(table: str, kinds: Mapping[str, Kind], sort: Sequence[str]) -> list[tuple[str, bool]]:

@@ -11,6 +11,7 @@ import httpx
 from starlette.types import ASGIApp
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+MOST_ERRORS = 20
 
 
 class ClientError(Exception):
@@ -77,8 +78,11 @@ def in_words(response: httpx.Response) -> str:
     except ValueError:
         return f"The server answered {response.status_code}: {response.text[:200]}"
     lines = [f"{problem.get('title', 'Error')} ({response.status_code}): {problem.get('detail', '')}"]
-    for error in problem.get("errors", [])[:20]:
+    wrong = problem.get("errors", [])
+    for error in wrong[:MOST_ERRORS]:
         where = f"event {error['index']}, " if "index" in error else ""
         hint = f" – {error['hint']}" if "hint" in error else ""
         lines.append(f"  {where}{error['field']}: {error['message']}{hint}")
+    if len(wrong) > MOST_ERRORS:
+        lines.append(f"  and {len(wrong) - MOST_ERRORS} more")
     return "\n".join(lines)

@@ -24,6 +24,7 @@ ValidAt = Annotated[str | None, typer.Option(help="As it had happened by this ti
 Language = Annotated[str, typer.Option(help="en or zh.")]
 
 NUMBERS = ("integer", "duration")
+MORE = "there are more: --limit shows up to 1000"
 
 
 def conditions(where: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -76,6 +77,8 @@ def table(
         answer = ask(client, "GET", f"/v1/tables/{quote(name, safe='')}", params=parameters)
     if as_csv:
         sys.stdout.write(answer.text)
+        if "ledger-next-cursor" in answer.headers:
+            note(f"The first {limit} rows; {MORE}")
     elif as_json:
         show_json(answer.json())
     else:
@@ -115,7 +118,7 @@ def _show_page(page: dict[str, Any], columns: str | None) -> None:
         say("No rows.")
         return
     show_rows(wanted, page["rows"], right=right)
-    more = "; there are more, --limit shows them" if page["next_cursor"] else ""
+    more = f"; {MORE}" if page["next_cursor"] else ""
     note(f"{len(page['rows'])} rows as of position {page['position']}{more}")
     if left_out:
         note(f"No room for {left_out}; --columns chooses")
@@ -159,6 +162,12 @@ def history(
     with connected(url, key) as client:
         path = f"/v1/history/{quote(aggregate, safe='')}/{quote(subject, safe='')}"
         told = ask(client, "GET", path, params=parameters).json()
+        while told["next_after"] is not None:
+            # as of the first page: what is recorded meanwhile must not appear in the later ones alone
+            then = parameters | {"as_of": str(told["position"]), "after": str(told["next_after"])}
+            page = ask(client, "GET", path, params=then).json()
+            told["items"] += page["items"]
+            told["next_after"] = page["next_after"]
     if as_json:
         show_json(told)
         return

@@ -122,6 +122,7 @@ def clocks(
         str | None, Query(description="A time with its offset from UTC; a day from now where it is left out.")
     ] = None,
     overdue: Annotated[bool, Query(description="Also what ran out already and has not stopped.")] = False,
+    cursor: Cursor = None,
     limit: Limit = 100,
     chosen: Format = None,
     accept: Accept = None,
@@ -131,8 +132,11 @@ def clocks(
     ledger = program_of(request).ledger
     asked = instant_us(ledger.now().astimezone(UTC))
     before = asked + DAY_US if due_before is None else instant_us(moment("due_before", due_before))
-    with program_of(request).database.reading() as connection:
-        page = due_clocks(connection, asked=asked, before=before, overdue=overdue, limit=limit)
+    try:
+        with program_of(request).database.reading() as connection:
+            page = due_clocks(connection, asked=asked, before=before, overdue=overdue, cursor=cursor, limit=limit)
+    except BadCursor as error:
+        raise wrong_question(error) from None
     return answered(request, "clocks", page, as_csv=wants_csv(accept, chosen))
 
 

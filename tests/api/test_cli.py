@@ -139,6 +139,29 @@ def test_figures_history_and_explanations_over_http(over_http: Run, local: httpx
     assert over_http("clocks", "--overdue").status == 0
 
 
+def test_a_history_is_read_to_its_end(on_company: Run, local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = local.get("/v1/tables/requirements", params={"limit": 1}).json()["rows"][0]["requirement_id"]
+    whole = local.get(f"/v1/history/requirement/{longest}").json()
+    assert len(whole["items"]) > 4
+    monkeypatch.setenv("LEDGER_MAX_PAGE_ROWS", "2")
+    assert on_company("history", "requirement", longest, "--json").json == whole
+    then = on_company("history", "requirement", longest, "--as-of", whole["position"], "--json").json
+    assert then["items"] == whole["items"]
+    assert then["state"]["requirements"]
+    told = on_company("history", "requirement", longest).out
+    assert all(f"\n{item['position']:>8}" in told for item in whole["items"])
+
+
+def test_what_a_page_leaves_out_is_said(on_company: Run) -> None:
+    more = "there are more"
+    assert more in on_company("clocks", "--due-before", "2030-01-01T00:00:00Z", "--overdue", "--limit", 1).err
+    assert more not in on_company("clocks", "--due-before", "2000-01-01T00:00:00Z").err
+    assert more in on_company("table", "contacts", "--limit", 3).err
+    cut = on_company("table", "contacts", "--limit", 3, "--csv")
+    assert more in cut.err
+    assert len(list(csv.DictReader(io.StringIO(cut.out)))) == 3
+
+
 def test_directly_on_the_database(on_company: Run) -> None:
     assert on_company("table", "contacts", "--limit", 1, "--json").json["rows"]
     compared = on_company("replay", "--compare", "--json")

@@ -293,6 +293,23 @@ def test_clocks_that_run_out_come_soonest_first(waiting: Ledger) -> None:
     assert due(waiting, "2025-03-03 09:03", "2025-03-10 00:00", limit=1) == [("first_response", "chat", False)]
 
 
+def test_due_clocks_are_read_page_by_page(waiting: Ledger) -> None:
+    asked, before = us("2025-03-03 09:03"), us("2025-03-10 00:00")
+    with waiting.pool.connection() as connection:
+        whole = due_clocks(connection, asked=asked, before=before, overdue=True)
+        assert whole.next_cursor is None
+        rows, cursor = [], None
+        for size in (2, 2, 1):
+            page = due_clocks(connection, asked=asked, before=before, overdue=True, cursor=cursor, limit=size)
+            rows += page.rows
+            cursor = page.next_cursor
+            assert (cursor is None) == (len(rows) == len(whole.rows))
+        assert rows == whole.rows
+        other = read_table(connection, "clocks", sort=["deadline"], limit=1).next_cursor
+        with pytest.raises(BadCursor):
+            due_clocks(connection, asked=asked, before=before, cursor=other)
+
+
 def test_what_ran_out_already_is_overdue_and_shown_when_asked(waiting: Ledger) -> None:
     assert due(waiting, "2025-03-03 10:30", "2025-03-03 12:00") == [("first_response", "forum", False)]
     assert due(waiting, "2025-03-03 10:30", "2025-03-03 12:00", overdue=True) == [
