@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ledger.claims import claim, decode
+from ledger.claims import Recorded, claim, decode
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
 from ledger.rulebook.loading import default_text
@@ -57,11 +57,17 @@ def _ready(ledger: Ledger, progress: Progress) -> bool:
     return True
 
 
-def published_book(ledger: Ledger) -> str | None:
-    """The YAML of the rule book published last."""
+def published_books(ledger: Ledger) -> list[Recorded]:
+    """The rule books published, in that order; all are `RulebookPublished`, which is never voided."""
     with ledger.database.reading() as connection:
         books = [decode(row[0]) for row in connection.execute(BOOKS)]
-    return max(books, key=lambda entry: entry.position).data.book if books else None  # type: ignore[attr-defined]
+    return sorted(books, key=lambda entry: entry.position)
+
+
+def published_book(ledger: Ledger) -> str | None:
+    """The YAML of the rule book published last."""
+    books = published_books(ledger)
+    return books[-1].data.book if books else None  # type: ignore[attr-defined]
 
 
 def publish_first(ledger: Ledger, book_text: str) -> None:

@@ -28,6 +28,8 @@ router = APIRouter()
 
 LARGEST: Final = 2**63 - 1
 STREAM_PAGE: Final = 200
+LOOK_THROUGH: Final = 100_000
+"""Positions that a page of some types or of one aggregate looks through at most."""
 KEY_SECONDS: Final = 2.0
 """How often an open stream whose events stay away looks whether its key is still good, in seconds."""
 
@@ -47,7 +49,11 @@ def events(
     aggregate: Kind = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """`next_after` is the `after` of the next page; null where there is nothing more yet."""
+    """`next_after` is the `after` of the next page; null where there is nothing more yet.
+
+    With `type` or `aggregate`, a page looks through so many positions at most and may hold few events, or none, while
+    `next_after` says where to go on.
+    """
     ledger = program_of(request).ledger
     own_only = key_of(request).role == "service"
     if source is not None or event_id is not None:
@@ -64,13 +70,21 @@ def events(
         raise forbidden("A service's key finds what it sent, by source and id; a reader's key lists events")
     _known(types, aggregate)
     within_page(request, limit)
-    page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate)
+    head = ledger.head().position
+    upto = _looked_through(after, head, types, aggregate)
+    page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate, upto=upto)
+    following = page[-1].position if len(page) == limit else upto if upto < head else None
     if personal and page:
         note_personal_read(request, aggregate=aggregate, types=types, positions=[page[0].position, page[-1].position])
     return {
         "events": [cloud_event(recorded, personal=personal) for recorded in page],
-        "next_after": page[-1].position if len(page) == limit else None,
+        "next_after": following,
     }
+
+
+def _looked_through(after: int, head: int, types: list[str] | None, aggregate: str | None) -> int:
+    """The last position a page may look at: the log has no index by type, and one that is rare may be far away."""
+    return head if types is None and aggregate is None else min(head, after + LOOK_THROUGH)
 
 
 def _known(types: list[str] | None, aggregate: str | None) -> None:
@@ -124,10 +138,10 @@ async def stream(
         try:
             while not program.tail.closing and await _still_let_in(request):
                 grown.clear()
-                page, after = await run_in_threadpool(_page, program, start, after)
+                page, after, more = await run_in_threadpool(_page, program, start, after)
                 for recorded in page:
                     yield _message(recorded, cloud_event(recorded, personal=personal))
-                if len(page) < STREAM_PAGE:
+                if not more:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(grown.wait(), KEY_SECONDS)
         finally:
@@ -143,13 +157,15 @@ async def _still_let_in(request: Request) -> bool:
     return True
 
 
-def _page(program: Program, start: StreamStart, after: int) -> tuple[list[Recorded], int]:
-    """The next events of a stream, and the position up to which it has then seen everything."""
+def _page(program: Program, start: StreamStart, after: int) -> tuple[list[Recorded], int, bool]:
+    """The next events of a stream, the position up to which it has then seen everything, and whether there is more."""
     head = program.ledger.head().position
+    upto = _looked_through(after, head, start.types, start.aggregate)
     page = program.ledger.entries(
-        after=after, limit=STREAM_PAGE, types=start.types, aggregate=start.aggregate, upto=head
+        after=after, limit=STREAM_PAGE, types=start.types, aggregate=start.aggregate, upto=upto
     )
-    return page, page[-1].position if len(page) == STREAM_PAGE else max(after, head)
+    seen = page[-1].position if len(page) == STREAM_PAGE else max(after, upto)
+    return page, seen, seen < head
 
 
 def _message(recorded: Recorded, shown: dict[str, Any]) -> ServerSentEvent:

@@ -12,6 +12,7 @@ from ledger.aggregates.rulebook import RulebookPublished
 from ledger.claims import Recorded
 from ledger.vocabulary import instant_text
 from projections.generations import live
+from replays.founding import published_books
 
 router = APIRouter()
 
@@ -36,8 +37,8 @@ def _published(request: Request) -> list[tuple[Recorded, bool]]:
     program = program_of(request)
     with program.database.reading() as connection:
         text = live(connection).book_text
-    events = program.ledger.entries(types=["rulebook.published"], limit=1000)
-    return [(one, isinstance(one.data, RulebookPublished) and one.data.book == text) for one in events]
+    books = published_books(program.ledger)
+    return [(one, isinstance(one.data, RulebookPublished) and one.data.book == text) for one in books]
 
 
 def _told(published: Recorded, in_force: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import orjson
+import pytest
 
 from api.bootstrap import Program
 from tests.api.conftest import event, received, served
@@ -70,6 +71,30 @@ def test_a_client_that_reconnects_misses_nothing(address: str, secrets_of: dict[
                 if count == 120 or len(seen) == 500:
                     break
     assert seen == [f"C-{number}" for number in range(500)]
+
+
+def test_what_is_rare_is_found_a_stretch_of_the_log_at_a_time(
+    address: str, secrets_of: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.http.events.LOOK_THROUGH", 10)
+    append(address, secrets_of["service"], *(received(f"C-{number}") for number in range(33)))
+    rang = [append(address, secrets_of["service"], event("contact.rang", "C-1", id=str(number))) for number in range(2)]
+    headers = {"authorization": f"Bearer {secrets_of['analyst']}"}
+    asked: dict[str, Any] = {"type": "contact.rang", "limit": 10}
+    found, after, pages = [], 0, 0
+    while after is not None:
+        page = httpx.get(f"{address}/v1/events", params=asked | {"after": after}, headers=headers).json()
+        found += [one["position"] for one in page["events"]]
+        after, pages = page["next_after"], pages + 1
+    assert found == rang
+    assert pages == 4
+    whole = httpx.get(f"{address}/v1/events", params={"limit": 1000}, headers=headers).json()
+    assert (len(whole["events"]), whole["next_after"]) == (rang[-1], None)
+    started = time.monotonic()
+    with httpx.stream("GET", f"{address}/v1/events/stream?aggregate=customer", headers=headers) as response:
+        append(address, secrets_of["service"], event("customer.registered", "CU-1", {"stage": "customer"}))
+        assert next(messages(response))["data"]["subject"] == "CU-1"
+    assert time.monotonic() - started < 2
 
 
 def test_a_stream_that_cannot_begin_says_so(address: str, secrets_of: dict[str, str]) -> None:
