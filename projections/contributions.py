@@ -43,6 +43,7 @@ class Contributor:
         self.columns = columns_of(metric.table, book)
         self.schema: Mapping[str, Kind] = schema_for(self.columns, metric.table, book)
         self.gate = gate(metric)
+        self.by_day = parse(metric.agg_time_dimension, self.schema).kind == "day"
 
     def included(self, rows: ir.Table) -> ir.BooleanValue:
         """Whether a row is looked at at all."""
@@ -54,11 +55,15 @@ class Contributor:
         """The moment (or day) that decides the period."""
         return bind(parse(self.metric.agg_time_dimension, self.schema), rows)
 
+    @property
+    def at_column(self) -> str | None:
+        """The column that the moment stands in, or None where it is worked out."""
+        at = parse(self.metric.agg_time_dimension, self.schema)
+        return str(at.value).replace(".", "_") if at.op == "column" else None
+
     def day(self, rows: ir.Table) -> ir.Value:
         """The day, in the book's time zone, that the row counts on."""
-        at = parse(self.metric.agg_time_dimension, self.schema)
-        value = bind(at, rows)
-        return value if at.kind == "day" else local_day(value, self.book.time_zone)
+        return self.at(rows) if self.by_day else local_day(self.at(rows), self.book.time_zone)
 
     def amount(self, text: str | None, rows: ir.Table) -> ir.Value:
         """What an expression adds to a sum: 1 or 0 for a condition, the number for a number; no expression: 1."""
@@ -95,6 +100,12 @@ class Contributor:
             numerator=self.amount(self.metric.numerator, each),
             denominator=self.amount(self.metric.denominator, each),
         )
+
+
+def dated_by(table: str, book: RuleBook) -> tuple[str, ...]:
+    """The columns of a table that decide which period a row counts in, for any metric that stands on it."""
+    found = (Contributor(metric, book).at_column for metric in book.metrics if metric.table == table)
+    return tuple(sorted({column for column in found if column is not None}))
 
 
 def contributions(table: str, rows: ir.Table, book: RuleBook, sign: str | None = None) -> ir.Table | None:

@@ -1,50 +1,45 @@
 """The SQL behind a figure that the counters do not hold: the running day, what is still open, and medians.
 
-Compiled once per rule book, metric and breakdown; the moment of asking comes as parameters, in a one-row relation
-`asking` (all in microseconds: the moment, its day, the first and the last day asked for).
+Compiled once per rule book, metric and breakdown; the moment of asking comes as parameters (MARKS), so that the server
+plans with them: a reading looks at rows whose clock runs, at those of the running day, and at nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import ibis
 import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import parse
-from ledger.rulebook.model import Metric
 from projections.compiled import parsed
 from projections.contributions import Contributor
 from projections.inputs import Whole
 from projections.statements import ANY_SCHEMA, placed, to_sql
-from projections.tables.expressions import bind, judged
+from projections.tables.expressions import bind, measured, running
 
-ASKING = ibis.schema({"asked": "int64", "today": "int64", "first": "int64", "last": "int64"})
+MARKS: Mapping[str, int] = {
+    name: 7_246_331_902_201 + nth for nth, name in enumerate(("asked", "today", "midnight", "first", "last", "since"))
+}
+"""What stands in the compiled SQL where a parameter belongs, all in microseconds: the moment of asking, its day, the
+instant that day began, the first and the last day asked for, the instant the first day began."""
 PERIODS = ibis.schema({"nth": "int64", "begins": "int64", "ends": "int64"})
-WITH_ASKING = (
-    "WITH asking AS (SELECT %(asked)s::bigint AS asked, %(today)s::bigint AS today, %(first)s::bigint AS first, "
-    "%(last)s::bigint AS last)"
-)
 WITH_PERIODS = (
-    ", periods AS (SELECT nth, begins, ends FROM unnest(%(begins)s::bigint[], %(ends)s::bigint[]) "
-    "WITH ORDINALITY AS each(begins, ends, nth))"
+    "WITH periods AS (SELECT nth, begins, ends FROM unnest(%(begins)s::bigint[], %(ends)s::bigint[]) "
+    "WITH ORDINALITY AS each(begins, ends, nth)) "
 )
 
 
-def _open(rows: ir.Table, clock: str | None, asked: ir.Value) -> ir.BooleanValue:
-    """Whether the clock that makes a row count is still running at the moment of asking."""
-    if clock is None:
-        return ibis.literal(False)
-    deadline = rows[f"{clock}_deadline"]
-    running = rows[f"{clock}_started_at"].notnull() & rows[f"{clock}_outcome"].isnull()
-    return running & (deadline.isnull() | (deadline >= asked))
+def _mark(name: str) -> ir.Value:
+    return ibis.literal(MARKS[name], "int64")
 
 
 def running_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> str:
     """(day, by…, numerator, denominator, open): what to add to the counters of past days, and what is open.
 
     Rows still open on past days are taken away (the counters hold them as if missed); today's rows are added up to
-    the moment of asking.
+    the moment of asking. Parameters: MARKS.
     """
     return placed(_running_sql(book_text, name, by), schema)
 
@@ -53,41 +48,59 @@ def running_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> 
 def _running_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
     book = parsed(book_text)
     each = Contributor(book.metric(name), book)
-    rows = Whole(book, ANY_SCHEMA).table(each.metric.table).cross_join(ibis.table(ASKING, name="asking"))
-    day = each.day(rows)
+    rows = Whole(book, ANY_SCHEMA).table(each.metric.table)
+    rows = rows.filter(each.included(rows))
     at = each.at(rows)
-    counts = each.included(rows) & (each.amount(each.metric.denominator, rows) != 0)
-    still_open = each.included(rows) & _open(rows, each.gate, rows.asked)
-    if each.metric.agg_time_dimension in each.columns and each.columns[each.metric.agg_time_dimension] == "day":
-        reached = at <= rows.today
+    began = _mark("today") if each.by_day else _mark("midnight")
+    reached = (at >= began) & (at <= (_mark("today") if each.by_day else _mark("asked")))
+    parts = []
+    if each.gate is None:
+        parts.append(_counted(each, rows.filter(reached), by))
     else:
-        reached = at <= rows.asked
+        still_open = running(rows, each.gate, _mark("asked"))
+        parts.append(_counted(each, rows.filter(reached & ~still_open), by))
+        parts.append(_still_open(each, rows.filter(still_open), by))
+    found = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    found = found.filter((found.day >= _mark("first")) & (found.day <= _mark("last")))
+    sums = found.group_by("day", *_groups(by)).agg(
+        numerator=found.num.sum(), denominator=found.den.sum(), open=found.waits.sum()
+    )
+    return _parametrised(sums)
+
+
+def _counted(each: Contributor, rows: ir.Table, by: tuple[str, ...]) -> ir.Table:
+    """What the rows of the running day add, of those whose clock, if there is one, has ended."""
     found = rows.select(
-        # what is open beyond today, or stands still, is open today
-        day=ibis.least(day, rows.today),
-        **{f"by_{dimension}": each.dimension(dimension, rows) for dimension in by},
-        adds=(counts & reached & (day == rows.today) & ~still_open).fill_null(False),
-        takes=(counts & still_open & (day < rows.today)).fill_null(False),
-        open=still_open.fill_null(False),
+        day=each.day(rows),
+        **_dimensions(each, rows, by),
         num=each.amount(each.metric.numerator, rows),
         den=each.amount(each.metric.denominator, rows),
-        first=rows.first,
-        last=rows.last,
+        waits=ibis.literal(0, "int64"),
     )
-    found = found.filter(
-        (found.adds | found.takes | found.open) & (found.day >= found.first) & (found.day <= found.last)
+    return found.filter((found.den != 0) & (found.day == _mark("today")))
+
+
+def _still_open(each: Contributor, rows: ir.Table, by: tuple[str, ...]) -> ir.Table:
+    """What rows whose clock runs take away from past days; beyond today, or standing still, they are open today."""
+    day = each.day(rows)
+    found = rows.select(
+        day=ibis.least(day, _mark("today")),
+        **_dimensions(each, rows, by),
+        num=each.amount(each.metric.numerator, rows),
+        den=each.amount(each.metric.denominator, rows),
+        taken=(day < _mark("today")).fill_null(False),
     )
-    weight = ibis.cases((found.adds, 1), (found.takes, -1), else_=0)
-    sums = found.group_by("day", *(f"by_{dimension}" for dimension in by)).agg(
-        numerator=(found.num * weight).sum(),
-        denominator=(found.den * weight).sum(),
-        open=found.count(where=found.open),
+    weight = ibis.ifelse(found.taken & (found.den != 0), ibis.literal(-1, "int64"), ibis.literal(0, "int64"))
+    return found.select(
+        "day", *_groups(by), num=found.num * weight, den=found.den * weight, waits=ibis.literal(1, "int64")
     )
-    return f"{WITH_ASKING} SELECT * FROM ({_escaped(sums)}) AS found"
 
 
 def median_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> str:
-    """(nth, by…, value, sample): per period the value of the middle row (the lower of two), of rows ended by then."""
+    """(nth, by…, value, sample): per period the value of the middle row (the lower of two), of rows ended by then.
+
+    Parameters: MARKS; begins and ends, the days of each period.
+    """
     return placed(_median_sql(book_text, name, by), schema)
 
 
@@ -95,39 +108,38 @@ def median_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> s
 def _median_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
     book = parsed(book_text)
     each = Contributor(book.metric(name), book)
-    rows = Whole(book, ANY_SCHEMA).table(each.metric.table).cross_join(ibis.table(ASKING, name="asking"))
-    rows = rows.filter(each.included(rows) & (each.at(rows) <= rows.asked))
+    assert each.metric.value is not None
+    rows = Whole(book, ANY_SCHEMA).table(each.metric.table)
+    at = each.at(rows)
+    reached = (at >= _mark("first" if each.by_day else "since")) & (at <= _mark("asked"))
+    rows = rows.filter(each.included(rows) & reached)
     if each.gate is not None:
-        rows = rows.filter((rows[f"{each.gate}_stopped_at"] <= rows.asked) & judged(rows, each.gate))
-    valued = rows.select(
-        day=each.day(rows),
-        value=each.amount(each.metric.value, rows),
-        given=_given(each, rows),
-        **{f"by_{dimension}": each.dimension(dimension, rows) for dimension in by},
-    )
-    valued = valued.filter(valued.given)
+        rows = rows.filter((rows[f"{each.gate}_stopped_at"] <= _mark("asked")) & measured(rows, each.gate))
+    rows = rows.filter(bind(parse(each.metric.value, each.schema), rows).notnull())
+    valued = rows.select(day=each.day(rows), value=each.amount(each.metric.value, rows), **_dimensions(each, rows, by))
     periods = ibis.table(PERIODS, name="periods")
-    placed = valued.inner_join(periods, [valued.day >= periods.begins, valued.day <= periods.ends])
-    groups = ["nth", *(f"by_{dimension}" for dimension in by)]
-    placed = placed.select(*groups, "value")
-    ranked = placed.mutate(
-        rank=ibis.row_number().over(ibis.window(group_by=groups, order_by=placed.value)) + 1,
-        sample=placed.count().over(ibis.window(group_by=groups)),
+    among = valued.inner_join(periods, [valued.day >= periods.begins, valued.day <= periods.ends])
+    groups = ["nth", *_groups(by)]
+    among = among.select(*groups, "value")
+    ranked = among.mutate(
+        rank=ibis.row_number().over(ibis.window(group_by=groups, order_by=among.value)) + 1,
+        sample=among.count().over(ibis.window(group_by=groups)),
     )
     middle = ranked.filter((ranked.rank * 2 >= ranked["sample"]) & (ranked.rank * 2 < ranked["sample"] + 2))
-    return f"{WITH_ASKING}{WITH_PERIODS} SELECT * FROM ({_escaped(middle.select(*groups, 'value', 'sample'))}) AS found"
+    return WITH_PERIODS + _parametrised(middle.select(*groups, "value", "sample"))
 
 
-def _given(each: Contributor, rows: ir.Table) -> ir.BooleanValue:
-    assert each.metric.value is not None
-    return bind(parse(each.metric.value, each.schema), rows).notnull()
+def _groups(by: tuple[str, ...]) -> list[str]:
+    return [f"by_{dimension}" for dimension in by]
 
 
-def kind_of_metric(metric: Metric) -> str:
-    """What a figure of the metric is measured in: a ratio, or microseconds."""
-    return "ratio" if metric.type == "ratio" else "duration"
+def _dimensions(each: Contributor, rows: ir.Table, by: tuple[str, ...]) -> dict[str, ir.Value]:
+    return {f"by_{dimension}": each.dimension(dimension, rows) for dimension in by}
 
 
-def _escaped(rows: ir.Table) -> str:
-    """Compiled SQL that stands beside parameters: its own percent signs doubled."""
-    return to_sql(rows).replace("%", "%%")
+def _parametrised(rows: ir.Table) -> str:
+    """Compiled SQL with parameters in place of the marks; its own percent signs doubled."""
+    query = to_sql(rows).replace("%", "%%")
+    for name, mark in MARKS.items():
+        query = query.replace(str(mark), f"%({name})s::bigint")
+    return query

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from psycopg import Connection, sql
 
 from ledger.rulebook.calendars import local_day
-from ledger.rulebook.model import Goal, Metric, RuleBook, day_us
+from ledger.rulebook.model import Goal, Metric, RuleBook, day_us, instant_us
 from projections.figures import median_sql, running_sql
 from projections.generations import Generation, live, position
 from projections.periods import Grain, Period, programme_month, split
 from projections.values import as_day
 
+COUNTED = sql.SQL(
+    "SELECT counters.metric, periods.nth{columns}, sum(counters.numerator), sum(counters.denominator), 0 "
+    "FROM unnest(%(begins)s::bigint[], %(ends)s::bigint[]) WITH ORDINALITY AS periods(begins, ends, nth) "
+    "JOIN {counters} AS counters ON counters.day BETWEEN periods.begins AND periods.ends "
+    "WHERE counters.metric = ANY(%(metrics)s) AND counters.day < %(today)s "
+    "GROUP BY counters.metric, periods.nth{columns}"
+)
 Verdict = Literal["met", "missed", "no data", "no goal", "no baseline yet"]
 
 
@@ -92,9 +101,15 @@ def figures(
     if first is None or last is None:
         known = _extent(connection, generation, today)
         first, last = first or known.first, last or known.last
-    question = _Question(connection, generation, asked, today, split(first, last, grain), tuple(by), filters or {})
+    periods = split(first, last, grain)
+    question = _Question(connection, generation, wanted, asked, today, periods, tuple(by), filters or {})
     found = [figure for metric in wanted for figure in question.answer(metric)]
     return Answer(found, position(connection, generation), asked, book)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    """The instant a day begins at, in microseconds."""
+    return instant_us(datetime.combine(day, time(), zone))
 
 
 def _metric(book: RuleBook, name: str) -> Metric:
@@ -118,6 +133,7 @@ def _extent(connection: Connection[Any], generation: Generation, today: int) -> 
 class _Question:
     connection: Connection[Any]
     generation: Generation
+    metrics: Sequence[Metric]
     asked: int
     today: int
     periods: list[Period]
@@ -126,10 +142,14 @@ class _Question:
 
     def __post_init__(self) -> None:
         self.dimensions = tuple(sorted({*self.by, *self.filters}))
+        zone = ZoneInfo(self.generation.book.time_zone)
+        first = self.periods[0].first if self.periods else as_day(0)
         self.parameters = {
             "asked": self.asked,
             "today": self.today,
-            "first": day_us(self.periods[0].first) if self.periods else 0,
+            "midnight": _midnight(as_day(self.today), zone),
+            "since": _midnight(first, zone),
+            "first": day_us(first),
             "last": day_us(self.periods[-1].last) if self.periods else -1,
             "begins": [day_us(period.first) for period in self.periods],
             "ends": [day_us(period.last) for period in self.periods],
@@ -147,8 +167,8 @@ class _Question:
 
     def _ratio(self, metric: Metric) -> dict[tuple[int, tuple[str, ...]], tuple[Any, int, int]]:
         sums: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-        for day, *values, numerator, denominator, still_open in [*self._counted(metric), *self._running(metric)]:
-            nth = self._nth(day)
+        running = ((self._nth(day), *rest) for day, *rest in self._running(metric))
+        for nth, *values, numerator, denominator, still_open in [*self._counted.get(metric.name, ()), *running]:
             group = self._group(values)
             if nth is not None and group is not None:
                 sum_ = sums.setdefault((nth, group), [0, 0, 0])
@@ -157,18 +177,20 @@ class _Question:
                 sum_[2] += int(still_open)
         return {key: (n, d, o) for key, (n, d, o) in sums.items() if d or o or not key[1]}
 
-    def _counted(self, metric: Metric) -> list[tuple[Any, ...]]:
-        columns = [sql.Identifier(name) for name in self.dimensions]
-        query = sql.SQL(
-            "SELECT {columns}, sum(numerator), sum(denominator), 0 FROM {counters} WHERE metric = {metric} "
-            "AND day >= {first} AND day <= {last} AND day < {today} GROUP BY {columns}"
-        ).format(
-            columns=sql.SQL(", ").join([sql.Identifier("day"), *columns]),
+    @cached_property
+    def _counted(self) -> dict[str, list[tuple[Any, ...]]]:
+        """What the counters say of the past days of each period, for all metrics: (nth, by…, numerator, denominator,
+        0)."""
+        columns = [sql.SQL("counters.") + sql.Identifier(name) for name in self.dimensions]
+        query = COUNTED.format(
+            columns=sql.SQL("").join(sql.SQL(", ") + column for column in columns),
             counters=sql.Identifier(self.generation.schema, "counters"),
-            metric=sql.Literal(metric.name),
-            **{name: sql.Literal(self.parameters[name]) for name in ("first", "last", "today")},
         )
-        return self.connection.execute(query).fetchall()
+        names = [metric.name for metric in self.metrics if metric.type == "ratio"]
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for name, nth, *rest in self.connection.execute(query, {**self.parameters, "metrics": names}):
+            found.setdefault(name, []).append((nth - 1, *rest))
+        return found
 
     def _running(self, metric: Metric) -> list[tuple[Any, ...]]:
         query = running_sql(self.generation.book_text, self.generation.schema, metric.name, self.dimensions)

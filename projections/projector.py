@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from psycopg import Connection, Error, InterfaceError, OperationalError
+from psycopg.errors import InvalidParameterValue, QueryCanceled
 
 from ledger.log.application import Ledger
 from ledger.log.waker import Waker
@@ -33,6 +35,9 @@ TOUCH = (
 FORGET_PLANS = "DISCARD PLANS"
 WANT_TOUCHED = "INSERT INTO wanted_events SELECT DISTINCT aggregate, subject FROM touched"
 LOADED = "INSERT INTO loaded_events SELECT aggregate, subject FROM wanted_events"
+# a backend whose client was killed would else hold the checkpoint until its statement ends
+NOTICE_LOST_CLIENT = "SET client_connection_check_interval = '1s'"
+TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 HALT = "UPDATE projections.generations SET halted_at = %s, halted_by = %s WHERE number = %s"
 STATUS = (
     "SELECT number, coalesce((SELECT notification_id FROM log.tracking WHERE application_name = "
@@ -48,6 +53,8 @@ FROM log.head AS head LEFT JOIN log.entries AS waiting ON waiting.position = %s
 
 BATCH = 2_000
 """Positions a batch takes at the most."""
+STATEMENT_SECONDS = 60.0
+"""How long one statement of a batch may take before a smaller batch is tried. A single position may take any time."""
 DEAD_ROWS = 20_000
 """Rows deleted from a scratch table after which it is truncated: that costs more than deleting, but not every time."""
 
@@ -85,6 +92,8 @@ class Batches:
         with connection.transaction():
             connection.execute("SET search_path TO pg_temp, pg_catalog")
             connection.execute("SET jit TO off")
+        notice_lost_client(connection)
+        with connection.transaction():
             for statement in self.statements.scratch:
                 connection.execute(statement.encode())
 
@@ -193,6 +202,12 @@ class Batches:
         return self.connection.execute(statement.encode(), parameters, prepare=True).fetchone()
 
 
+def notice_lost_client(connection: Connection[Any]) -> None:
+    """Have the server end a statement whose client is gone, where its platform can tell."""
+    with suppress(InvalidParameterValue), connection.transaction():
+        connection.execute(NOTICE_LOST_CLIENT)
+
+
 def status(connection: Connection[Any]) -> Status | None:
     """How far the live generation is, or None when there is none yet."""
     row = connection.execute(STATUS).fetchone()
@@ -215,6 +230,7 @@ class Projector:
     """
 
     RETRY_SECONDS = 1.0
+    STATEMENT_SECONDS = STATEMENT_SECONDS
 
     def __init__(self, ledger: Ledger, waker: Waker) -> None:
         self._ledger = ledger
@@ -222,6 +238,7 @@ class Projector:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="projector", daemon=True)
         self._log = structlog.get_logger("projector")
+        self._allowed = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -248,10 +265,18 @@ class Projector:
         if not generation.current:
             raise OutdatedGeneration(generation.number)
         batches = Batches(self._ledger, connection, generation)
-        halted, limit = True, BATCH
+        self._allowed = 0.0
+        halted, limit, most = True, BATCH, BATCH
         while not self._stopping.is_set():
+            self._allow(connection, 0.0 if limit == 1 else self.STATEMENT_SECONDS)
             try:
                 done = batches.advance(limit)
+            except QueryCanceled:
+                if limit == 1:
+                    raise
+                most = limit = limit // 2
+                self._log.warning("projector_batch_took_too_long", smaller=limit)
+                continue
             except (OperationalError, InterfaceError):
                 raise
             except Exception:
@@ -260,7 +285,8 @@ class Projector:
                 # narrow the batch down, so that what halts the projector is known to the position
                 limit = max(limit // 8, 1)
                 continue
-            limit = min(limit * 2, BATCH)
+            most = min(most + most // 8 + 1, BATCH)
+            limit = min(limit * 2, most)
             if halted and done is not None:
                 connection.execute(HALT, [None, None, generation.number])
                 halted = False
@@ -271,6 +297,12 @@ class Projector:
             # asked after every batch: under a steady load there is always one more
             if live(connection).number != generation.number:
                 return
+
+    def _allow(self, connection: Connection[Any], seconds: float) -> None:
+        """Bound what a statement may take from now on; 0 is no bound."""
+        if seconds != self._allowed:
+            connection.execute(TIMEOUT, [str(round(seconds * 1_000))])
+            self._allowed = seconds
 
     def _halted(self, error: Exception) -> None:
         try:

@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 
 from ledger.rulebook.model import RuleBook
 from projections.compiled import parsed
-from projections.contributions import columns_of, contributions, dimensions_of
+from projections.contributions import columns_of, contributions, dated_by, dimensions_of
 from projections.inputs import Touched, Whole, schema_of
 from projections.relation import EFFECTIVE, RAW, effective
 from projections.tables import CLOCKS, TABLES
@@ -136,7 +136,9 @@ def _step(table: Table, book: RuleBook, schema: str) -> Step:
     return Step(
         table=table,
         started=_started(table),
-        reached=tuple((reach.table, _reached(table, reach, book, schema)) for reach in table.reaches),
+        reached=tuple(
+            (reach.table, _reached(table, reach, book, schema)) for reach in table.reaches if reach.columns_under(book)
+        ),
         wanted=_wanted(table),
         remove=(
             f"WITH gone AS (DELETE FROM {target} WHERE ({keys}) IN (SELECT {keys} FROM keys_{table.name}) "
@@ -170,8 +172,9 @@ def _wanted(table: Table) -> str:
 
 def _reached(table: Table, reach: Reach, book: RuleBook, schema: str) -> str:
     full = schema_of(columns_of(reach.table, book))
-    old = ibis.table(full, name=f"old_{reach.table}").select(*reach.columns)
-    new = ibis.table(full, name=f"new_{reach.table}").select(*reach.columns)
+    columns = reach.columns_under(book)
+    old = ibis.table(full, name=f"old_{reach.table}").select(*columns)
+    new = ibis.table(full, name=f"new_{reach.table}").select(*columns)
     changed = old.difference(new).union(new.difference(old))
     keys = reach.keys(changed, Whole(book, schema)).select(*table.partition).distinct()
     for name in table.partition:
@@ -218,12 +221,17 @@ def create_tables(book: RuleBook, schema: str) -> list[str]:
 
 
 def create_indexes(book: RuleBook, schema: str) -> list[str]:
-    """What makes rows unique, what other tables look rows up by, and the clocks still running by their deadline."""
+    """What makes rows unique, what other tables look rows up by, and what a reading of figures looks at: the clocks
+    still running by their deadline, and rows by the moment that decides their period."""
     made = []
     for name, table in TABLES.items():
         key = ", ".join(f'"{column}"' for column in table.key)
         made.append(f'ALTER TABLE "{schema}"."{name}" ADD PRIMARY KEY ({key})')
         made += [f'CREATE INDEX ON "{schema}"."{name}" ("{column}")' for column in table.indexes]
+        made += [
+            f'CREATE INDEX ON "{schema}"."{name}" ("{column}") WHERE "{column}" IS NOT NULL'
+            for column in dated_by(name, book)
+        ]
     for target in book.targets:
         made.append(
             f'CREATE INDEX ON "{schema}"."{target.table}" ("{target.name}_deadline") '

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from ledger.rulebook.model import SECOND_US, Calendar, day_us, instant_us
 
 FIRST_YEAR, LAST_YEAR = 2000, 2049
-"""Years that calendars and offsets are worked out for; a clock that leaves them has no deadline."""
+"""Years that calendars and offsets are worked out for; a clock on a calendar that leaves them has no verdict."""
 
 
 @dataclass(frozen=True)

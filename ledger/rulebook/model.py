@@ -247,6 +247,10 @@ class RuleBook(Model):
     def target(self, name: str) -> Target:
         return next(target for target in self.targets if target.name == name)
 
+    def targets_on_calendars(self, table: str) -> list[Target]:
+        """The clocks of a table that measure working time or working days."""
+        return [target for target in self.targets if target.table == table and target.clock != "wall"]
+
     def digest(self) -> str:
         """SHA-256 over what changes figures; labels, texts and goals are left out."""
         content = self.model_dump_json(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import ibis
@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 
 from ledger.events import CATALOGUE
 from ledger.rulebook.expressions import Kind
+from projections.tables.clocks import PLACES
+from projections.tables.clockwork import UNKNOWN
 from projections.tables.definition import Inputs, Reach, Table, label
 
 SUBJECTS: Mapping[str, tuple[str, str]] = {
@@ -63,7 +65,18 @@ def _anomalies(inputs: Inputs) -> ir.Table:
             unknown = naming.filter(naming.names_aggregate == named)
             unknown = unknown.anti_join(known, unknown[field] == known.known)
             found.append(_row(unknown, "unknown_reference", field))
-    return ibis.union(*found)
+    return ibis.union(*found, *_outside_calendars(inputs, opening))
+
+
+def _outside_calendars(inputs: Inputs, opening: ir.Table) -> Iterator[ir.Table]:
+    """Subjects with a clock whose calendar does not tell its deadline, one row for each such clock."""
+    for table, place in PLACES.items():
+        for target in inputs.book.targets_on_calendars(table):
+            rows = inputs.table(table)
+            rows = rows.filter(rows[f"{target.name}_outcome"] == UNKNOWN)
+            found = opening.filter(opening["aggregate"] == place.aggregate)
+            found = found.semi_join(rows, found.subject == rows[place.subject])
+            yield _row(found, "outside_calendar").mutate(field=ibis.literal(target.name))
 
 
 def _row(events: ir.Table, kind: str, field: str | None = None) -> ir.Table:
@@ -89,6 +102,14 @@ def _by_name(changed: ir.Table, inputs: Inputs, *, aggregate: str, key: str) -> 
     return entries.semi_join(named, "position").select("aggregate", "subject")
 
 
+def _by_clock(changed: ir.Table, inputs: Inputs, *, table: str) -> ir.Table:
+    """Subjects with a clock that was outside its calendar, or is now."""
+    place = PLACES[table]
+    outside = [changed[f"{target.name}_outcome"] == UNKNOWN for target in inputs.book.targets_on_calendars(table)]
+    changed = changed.filter(ibis.or_(*outside))
+    return changed.select(aggregate=ibis.literal(place.aggregate), subject=changed[place.subject])
+
+
 ANOMALIES = Table(
     name="anomalies",
     label=label("Anomalies", "异常记录"),
@@ -98,9 +119,15 @@ ANOMALIES = Table(
     columns=COLUMNS,
     rows=_anomalies,
     sources=frozenset(CATALOGUE),
-    reaches=tuple(
-        Reach(table, (key,), partial(_by_name, aggregate=aggregate, key=key))
-        for aggregate, (table, key) in SUBJECTS.items()
-        if aggregate in ("customer", "contact", "requirement")
+    reaches=(
+        *(
+            Reach(table, (key,), partial(_by_name, aggregate=aggregate, key=key))
+            for aggregate, (table, key) in SUBJECTS.items()
+            if aggregate in ("customer", "contact", "requirement")
+        ),
+        *(
+            Reach(table, (place.subject,), partial(_by_clock, table=table), calendars=True)
+            for table, place in PLACES.items()
+        ),
     ),
 )

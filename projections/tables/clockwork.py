@@ -76,7 +76,7 @@ def with_clocks(clocked: Clocked, inputs: Inputs) -> ir.Table:
     clocks = inputs.stage("clocks", ibis.union(*started) if len(started) > 1 else started[0])
     keys = [*clocked.key, "clock"]
     if clocked.group is not None:
-        own = _judge(_deadlines(clocks, clocked, keys, inputs, "own"), keys)
+        own = _deadlines(clocks, clocked, keys, inputs, "own")
         clocks = inputs.stage("grouped", _join_groups(clocks, own, clocked, keys, inputs))
     judged = _judge(_deadlines(clocks, clocked, keys, inputs, "judged"), keys)
     wide = judged.group_by(list(clocked.key)).agg(
@@ -90,7 +90,8 @@ def with_clocks(clocked: Clocked, inputs: Inputs) -> ir.Table:
 
 
 def _starts(clocked: Clocked, rows: ir.Table, target: Target) -> ir.Table:
-    """The started clocks of one target: start, stop, limit, deadline given, what drops it."""
+    """The started clocks of one target: start, stop, limit, deadline given, what drops it; `limited` where it has a
+    limit at all: without one it is only measured."""
     limit, days = NO_TIME, NO_TIME
     for each in reversed(target.limits):
         us, working = ibis.literal(each.within.us, "int64"), ibis.literal(each.within.working_days, "int64")
@@ -123,8 +124,8 @@ def _starts(clocked: Clocked, rows: ir.Table, target: Target) -> ir.Table:
         dropped_at=dropped_at,
         dropped_as=dropped_as,
     )
-    limited = found.given.notnull() if target.deadline else found.limit_us.notnull()
-    return found.filter(found.started_at.notnull() & limited)
+    found = found.filter(found.started_at.notnull())
+    return found.mutate(limited=found.given.notnull() if target.deadline else found.limit_us.notnull())
 
 
 def _calendars(clocked: Clocked) -> set[str]:
@@ -156,7 +157,10 @@ def _measured(rows: ir.Table, clocked: Clocked, inputs: Inputs, **columns: str) 
 
 
 def _deadlines(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs, stage: str) -> ir.Table:
-    """Add deadline, standing (paused and not resumed) and elapsed_us."""
+    """Add deadline, standing (paused and not resumed), elapsed_us, and what ends the clock: ended_at, dropped.
+
+    Outside the years that its calendar is worked out for, a clock has no deadline and no elapsed time.
+    """
     stopped = ibis.ifelse(clocks.to_at < clocks.started_at, clocks.started_at, clocks.to_at)
     clocks = clocks.mutate(until_at=stopped)
     clocks = _measured(clocks, clocked, inputs, start_us="started_at", until_us="until_at")
@@ -170,15 +174,21 @@ def _deadlines(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inpu
     clocks = clocks.mutate(due_us=ibis.ifelse(clocks.limit_days > 0, NO_TIME, due))
     clocks = _invert(clocks, clocked, inputs)
     deadline = ibis.coalesce(clocks.given, clocks.due_at)
-    return clocks.mutate(
+    spent = clocks.until_us - clocks.start_us - clocks.inside_us
+    clocks = clocks.mutate(
         deadline=ibis.ifelse(clocks.standing, NO_TIME, deadline),
-        elapsed_us=ibis.greatest(clocks.until_us - clocks.start_us - clocks.inside_us, ibis.literal(0, "int64")),
+        # the larger of the two, but nothing where there is nothing: GREATEST passes NULL over
+        elapsed_us=ibis.ifelse(spent < 0, ibis.literal(0, "int64"), spent),
     )
+    ended = _least(clocks.to_at, clocks.deadline)
+    dropped = clocks.dropped_at.notnull() & (ended.isnull() | (clocks.dropped_at < ended))
+    return clocks.mutate(dropped=dropped, ended_at=ibis.ifelse(dropped, clocks.dropped_at, ended))
 
 
 def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs, stage: str) -> ir.Table:
     """Add shift_us (time that counted pauses put the deadline off by), inside_us (paused time between start and
-    stop) and standing (a counted pause has not ended). A pause counts when it begins before the limit is used up."""
+    stop) and standing (a counted pause has not ended). A pause counts when it begins before the limit is used up; where
+    it ends after all that the calendar is worked out for, nobody knows by how much it puts the deadline off."""
     assert clocked.pauses is not None
     subject = clocked.key[0]
     pauses = clocked.pauses.select(paused=subject, pause_id="pause_id", paused_at="paused_at", resumed_at="resumed_at")
@@ -196,7 +206,8 @@ def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs,
     each = _measured(
         each, clocked, inputs, from_us="from_at", back_us="back_at", in_from="within_from", in_back="within_back"
     )
-    each = each.mutate(length=ibis.coalesce(each.back_us - each.from_us, ibis.literal(0, "int64")))
+    lost = each.back_at.notnull() & each.from_us.notnull() & each.back_us.isnull()
+    each = each.mutate(length=ibis.coalesce(each.back_us - each.from_us, ibis.literal(0, "int64")), lost=lost)
     before = each.length.sum().over(
         ibis.window(group_by=keys, order_by=[each.from_at, each.pause_id], preceding=(None, 1))
     )
@@ -206,10 +217,11 @@ def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs,
         shift_us=each.length.sum(where=each.counts),
         inside_us=(each.in_back - each.in_from).sum(where=each.until_at.notnull()),
         standing=each.count(where=each.counts & each.back_at.isnull()) > 0,
+        lost=each.count(where=each.counts & each.lost) > 0,
     )
     joined = beside(inputs, f"{stage}_paused", clocks, summed, keys)
     return joined.mutate(
-        shift_us=ibis.coalesce(joined.shift_us, 0),
+        shift_us=ibis.ifelse(joined.lost.fill_null(False), NO_TIME, ibis.coalesce(joined.shift_us, 0)),
         inside_us=ibis.coalesce(joined.inside_us, 0),
         standing=ibis.coalesce(joined.standing, False),
     )
@@ -253,21 +265,31 @@ def _invert(clocks: ir.Table, clocked: Clocked, inputs: Inputs) -> ir.Table:
     return clocks.mutate(due_at=due)
 
 
+UNKNOWN = "unknown"
+"""The outcome of a clock whose deadline its calendar cannot tell."""
+
+
 def _judge(clocks: ir.Table, keys: list[str]) -> ir.Table:
-    """The verdict: keys and CLOCK_COLUMNS."""
-    ended = _least(clocks.to_at, clocks.deadline)
-    dropped = clocks.dropped_at.notnull() & (ended.isnull() | (clocks.dropped_at < ended))
+    """The verdict: keys and CLOCK_COLUMNS. Where there is no limit, only the stop and what had elapsed by then."""
+    no_text = ibis.null("string")
     verdict = ibis.ifelse(
         clocks.deadline.isnull() | (clocks.to_at <= clocks.deadline), ibis.literal("met"), ibis.literal("missed")
     )
+    outcome = ibis.cases(
+        (clocks.dropped, clocks.dropped_as),
+        (clocks.deadline.isnull() & ~clocks.standing, ibis.literal(UNKNOWN)),
+        (clocks.to_at.notnull(), verdict),
+        else_=no_text,
+    )
+    measured = clocks.limited | ~clocks.dropped
     return clocks.select(
         *keys,
-        started_at="started_at",
+        started_at=ibis.ifelse(clocks.limited, clocks.started_at, NO_TIME),
         deadline="deadline",
-        stopped_at="to_at",
-        ended_at=ibis.ifelse(dropped, clocks.dropped_at, ended),
-        outcome=ibis.cases((dropped, clocks.dropped_as), (clocks.to_at.notnull(), verdict), else_=ibis.null("string")),
-        elapsed_us=ibis.ifelse(clocks.to_at.isnull(), NO_TIME, clocks.elapsed_us),
+        stopped_at=ibis.ifelse(measured, clocks.to_at, NO_TIME),
+        ended_at=ibis.ifelse(clocks.limited, clocks.ended_at, NO_TIME),
+        outcome=ibis.ifelse(clocks.limited, outcome, no_text),
+        elapsed_us=ibis.ifelse(measured & clocks.to_at.notnull(), clocks.elapsed_us, NO_TIME),
     )
 
 

@@ -131,7 +131,28 @@ ALERT = {
     "planned_at": first_at("customer.win_back_planned"),
     "won_back_at": first_at("customer.won_back"),
 }
-ALERT_COLUMNS: dict[str, Kind] = {"customer_id": "text", "alert_id": "text", **kinds(ALERT)}
+OF_CUSTOMER = ("merged_into", "merged_at")
+ALERT_COLUMNS: dict[str, Kind] = {
+    "customer_id": "text",
+    "alert_id": "text",
+    **kinds(ALERT),
+    "merged_into": "text",
+    "merged_at": "time",
+}
+
+
+def _merged(inputs: Inputs, *columns: str) -> ir.Table:
+    """Whether the customers in question are merged away: (customer_id, columns of the merge)."""
+    return inputs.scoped("customers").select("customer_id", *columns)
+
+
+def _merged_or_unmerged(*columns: str) -> Reach:
+    """A customer that is merged away, or no longer, reaches what is told of it."""
+    return Reach(
+        "customers",
+        ("customer_id", *columns),
+        lambda changed, _: changed.filter(changed.merged_into.notnull()).select("customer_id"),
+    )
 
 
 def _alerts(inputs: Inputs) -> ir.Table:
@@ -139,6 +160,7 @@ def _alerts(inputs: Inputs) -> ir.Table:
     events = events.filter(events.alert_id.notnull())
     rows = fold(events, {"customer_id": events.subject, "alert_id": events.alert_id}, ALERT)
     rows = rows.filter(rows.raised_at.notnull())
+    rows = beside(inputs, "merged", rows, _merged(inputs, *OF_CUSTOMER), ["customer_id"])
     return with_clocks(
         Clocked(
             rows=rows.select(*ALERT_COLUMNS),
@@ -161,6 +183,8 @@ ALERTS = Table(
     sources=sources(ALERT),
     cells=ALERT,
     part="alert_id",
+    borrowed={name: ("customers", name) for name in OF_CUSTOMER},
+    reaches=(_merged_or_unmerged(*OF_CUSTOMER),),
 )
 
 
@@ -184,7 +208,8 @@ def _churns(inputs: Inputs) -> ir.Table:
     )
     warned = warned.select("customer_id", "churn").distinct().mutate(warned=True)
     joined = beside(inputs, "warned", churns, warned, ["customer_id", "churn"])
-    return joined.select(*churns.columns, alerted=ibis.coalesce(joined.warned, False))
+    rows = joined.select(*churns.columns, alerted=ibis.coalesce(joined.warned, False))
+    return beside(inputs, "merged", rows, _merged(inputs, "merged_into"), ["customer_id"])
 
 
 CHURNS = Table(
@@ -200,12 +225,14 @@ CHURNS = Table(
         "cause": "text",
         "by_communication": "boolean",
         "alerted": "boolean",
+        "merged_into": "text",
     },
     rows=_churns,
     sources=frozenset({"customer.churned"}),
     part="churn",
-    borrowed={"alerted": ("alerts", "raised_at")},
+    borrowed={"alerted": ("alerts", "raised_at"), "merged_into": ("customers", "merged_into")},
     reaches=(
+        _merged_or_unmerged("merged_into"),
         Reach(
             "alerts",
             ("customer_id", "alert_id", "raised_at", "won_back_at"),

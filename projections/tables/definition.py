@@ -57,12 +57,21 @@ class Reach:
 
     `columns` are those of the upstream table that matter: rows in which none of them changed reach nothing. `keys`
     turns changed rows (before and after alike) into keys of this table; it may look into any table as it stands
-    before this table's own rows are replaced.
+    before this table's own rows are replaced. With `calendars`, the outcomes of the clocks that run on a calendar are
+    among the columns that matter; where the rule book has none on the table, nothing reaches this one.
     """
 
     table: str
     columns: tuple[str, ...]
     keys: Callable[[ir.Table, Inputs], ir.Table]
+    calendars: bool = False
+
+    def columns_under(self, book: RuleBook) -> tuple[str, ...]:
+        """The columns that matter under a rule book; none, where nothing reaches."""
+        if not self.calendars:
+            return self.columns
+        outcomes = tuple(f"{target.name}_outcome" for target in book.targets_on_calendars(self.table))
+        return (*self.columns, *outcomes) if outcomes else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -96,3 +96,15 @@ def judged(rows: ir.Table, clock: str) -> ir.BooleanValue:
     """Met, missed, or to be missed once the deadline passes: merged, withdrawn and standing clocks are not."""
     outcome = rows[f"{clock}_outcome"]
     return outcome.isin(["met", "missed"]).fill_null(False) | (outcome.isnull() & rows[f"{clock}_deadline"].notnull())
+
+
+def measured(rows: ir.Table, clock: str) -> ir.BooleanValue:
+    """Whether a clock's elapsed time counts: it is judged, or has no limit to be judged by."""
+    return judged(rows, clock) | rows[f"{clock}_started_at"].isnull()
+
+
+def running(rows: ir.Table, clock: str, asked: ir.Value) -> ir.BooleanValue:
+    """Whether a clock has neither stopped nor run out at a moment; one that stands still has no deadline."""
+    deadline = rows[f"{clock}_deadline"]
+    started = rows[f"{clock}_started_at"].notnull() & rows[f"{clock}_outcome"].isnull()
+    return started & (deadline.isnull() | (deadline >= asked))

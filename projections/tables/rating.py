@@ -18,6 +18,7 @@ RATING = {
     "rated_at": last_at(RATED, FEEDBACK),
 }
 CUSTOMER = last("customer_id", FEEDBACK)
+OF_CONTACT = ("customer_id", "channel", "merged_into")
 COLUMNS: dict[str, Kind] = {
     "aggregate": "text",
     "subject": "text",
@@ -25,6 +26,7 @@ COLUMNS: dict[str, Kind] = {
     "customer_id": "text",
     "channel": "text",
     **kinds(RATING),
+    "merged_into": "text",
 }
 
 
@@ -37,7 +39,9 @@ def _ratings(inputs: Inputs) -> ir.Table:
         "rating": events.rating_id.coalesce(events.position.cast("string")),
     }
     rows = fold(events, by, {**RATING, "given_by": CUSTOMER})
-    contacts = inputs.table("contacts").select("contact_id", by_customer="customer_id", by_channel="channel")
+    contacts = inputs.table("contacts").select(
+        "contact_id", by_customer="customer_id", by_channel="channel", merged_into="merged_into"
+    )
     rows = rows.left_join(contacts, [rows["aggregate"] == "contact", rows.subject == contacts.contact_id])
     rows = rows.mutate(
         customer_id=rows.given_by.coalesce(rows.by_customer),
@@ -58,11 +62,11 @@ RATINGS = Table(
     sources=sources(RATING),
     cells={**RATING, "customer_id": CUSTOMER},
     part="rating",
-    borrowed={"customer_id": ("contacts", "customer_id"), "channel": ("contacts", "channel")},
+    borrowed={name: ("contacts", name) for name in OF_CONTACT},
     reaches=(
         Reach(
             "contacts",
-            ("contact_id", "customer_id", "channel"),
+            ("contact_id", *OF_CONTACT),
             lambda changed, _: changed.select(aggregate=ibis.literal("contact"), subject="contact_id"),
         ),
     ),

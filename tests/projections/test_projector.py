@@ -1,6 +1,8 @@
 """The projector: exactly once whatever happens to it, and it says so when it cannot go on."""
 
 import itertools
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,7 @@ import pytest
 from ledger.log.application import Ledger
 from ledger.log.waker import Waker
 from projections import generations
-from projections.projector import Batches, Projector, status
+from projections.projector import WAIT_CHECKPOINT, Batches, Projector, status
 from replays.rebuild import rebuild
 from tests.projections.worlds import World, caught_up, everything, new_ledger, play_company
 
@@ -296,3 +298,45 @@ def test_a_switched_generation_is_followed_while_appends_go_on(world: World) -> 
             appender.join()
         eventually(lambda: level(world.ledger))
     assert len(world.rows("contacts")) == min(world.ledger.head().position - 1, 1_000)
+
+
+SLOW_ROWS = """
+CREATE FUNCTION {schema}.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END';
+CREATE TRIGGER slow BEFORE INSERT ON {schema}.contacts FOR EACH ROW EXECUTE FUNCTION {schema}.slow();
+"""
+
+
+def test_a_batch_that_takes_too_long_is_tried_smaller(world: World) -> None:
+    with world.ledger.database.connect() as connection:
+        schema = generations.live(connection).schema
+        connection.execute(SLOW_ROWS.format(schema=schema).encode())
+    for nth in range(120):
+        contact(world, f"c{nth}", nth % 60)
+    with world.ledger.waker() as waker:
+        projector = Projector(world.ledger, waker)
+        projector.STATEMENT_SECONDS = 0.5  # type: ignore[misc]
+        projector.start()
+        try:
+            # 120 rows at once would take 1.2 s
+            eventually(lambda: now(world.ledger).lag_positions == 0, 60)
+            assert now(world.ledger).halted_at is None
+        finally:
+            projector.stop()
+    assert len(world.rows("contacts")) == 120
+
+
+def test_a_projector_that_was_killed_in_a_long_statement_holds_nobody_up(world: World) -> None:
+    contact(world, "c1")
+    killed = world.ledger.database.connect()
+    schema = Batches(world.ledger, killed, generations.live(killed)).generation.schema
+    long = f"BEGIN; {WAIT_CHECKPOINT.replace('%s', repr(schema))}; SELECT pg_sleep(300)"
+    killed.pgconn.send_query(long.encode())
+    killed.pgconn.flush()
+    with world.ledger.database.connect() as connection:
+        batches = Batches(world.ledger, connection, generations.live(connection))
+        eventually(lambda: batches.advance() is None)
+        # what the kernel does to the sockets of a process that is gone
+        with socket.socket(fileno=os.dup(killed.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+        eventually(batches.advance, patience=10)
+    killed.close()

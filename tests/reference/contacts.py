@@ -1,7 +1,7 @@
 """contacts, contact_groups, contact_cycles, pauses and handoffs."""
 
 from tests.reference.book import Book
-from tests.reference.clocks import Merge, Pause, columns, judge
+from tests.reference.clocks import Merge, Pause, columns, judge, runs
 from tests.reference.events import Streams, Told, first, first_at, last, last_at, of, status
 from tests.reference.expressions import Row
 from tests.reference.groups import Groups
@@ -160,7 +160,7 @@ def contact_cycles(
             for target in book.targets_of("contact_cycles"):
                 verdict = judge(book, target, row, pausing, merges if target.start == "received_at" else None)
                 row |= columns(target, verdict)
-                if verdict:
+                if verdict and runs(verdict):
                     who = {"customer_id": row["customer_id"], "owner": row["department"]}
                     clocks.append(clock(target.name, "contact", contact_id, str(number), who, verdict))
             rows.append(row)
@@ -210,7 +210,7 @@ def handoffs(streams: Streams, contact_streams: Streams, book: Book) -> tuple[li
         for target in book.targets_of("handoffs"):
             verdict = judge(book, target, row)
             row |= columns(target, verdict)
-            if verdict:
+            if verdict and runs(verdict):
                 # Reading taken: the owner of a handoff's clock is the department it went to.
                 who = {"customer_id": None, "owner": row["to_department"]}
                 clocks.append(clock(target.name, "handoff", handoff_id, "", who, verdict))

@@ -1,7 +1,7 @@
 """customers, tier_spells, alerts, churns and purchases."""
 
 from tests.reference.book import Book
-from tests.reference.clocks import columns, judge
+from tests.reference.clocks import columns, judge, runs
 from tests.reference.contacts import clock
 from tests.reference.events import Streams, Told, first, first_at, last, last_at, last_unless_followed, of
 from tests.reference.expressions import Row
@@ -71,7 +71,7 @@ def tier_spells(streams: Streams) -> list[Row]:
     return rows
 
 
-def alerts(streams: Streams, book: Book) -> tuple[list[Row], list[Row]]:
+def alerts(streams: Streams, groups: Groups, book: Book) -> tuple[list[Row], list[Row]]:
     """(the table, its clocks). Reading taken: only an alert whose raising counts has a row (valid_at)."""
     rows, clocks = [], []
     for customer_id, stream in streams.items():
@@ -97,18 +97,20 @@ def alerts(streams: Streams, book: Book) -> tuple[list[Row], list[Row]]:
                 "correct": last(verified, "correct"),
                 "planned_at": first_at(of(events, "customer.win_back_planned")),
                 "won_back_at": first_at(of(events, "customer.won_back")),
+                "merged_into": groups.merged_into(customer_id),
+                "merged_at": groups.merged_at(customer_id),
             }
             for target in book.targets_of("alerts"):
                 verdict = judge(book, target, row)
                 row |= columns(target, verdict)
-                if verdict:
+                if verdict and runs(verdict):
                     who = {"customer_id": customer_id, "owner": row["owner_id"]}
                     clocks.append(clock(target.name, "customer", customer_id, alert_id, who, verdict))
             rows.append(row)
     return rows, clocks
 
 
-def churns(streams: Streams, alert_rows: list[Row]) -> list[Row]:
+def churns(streams: Streams, groups: Groups, alert_rows: list[Row]) -> list[Row]:
     rows = []
     for customer_id, stream in streams.items():
         for number, event in enumerate(of(stream, "customer.churned"), start=1):
@@ -126,6 +128,7 @@ def churns(streams: Streams, alert_rows: list[Row]) -> list[Row]:
                         and not (alert["won_back_at"] is not None and alert["raised_at"] <= alert["won_back_at"] <= at)
                         for alert in alert_rows
                     ),
+                    "merged_into": groups.merged_into(customer_id),
                 }
             )
     return rows

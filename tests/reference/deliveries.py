@@ -1,7 +1,7 @@
 """deliveries, tellings and milestones."""
 
 from tests.reference.book import Book
-from tests.reference.clocks import columns, judge
+from tests.reference.clocks import columns, judge, runs
 from tests.reference.contacts import clock
 from tests.reference.events import Streams, Told, first, first_at, last, of, status
 from tests.reference.expressions import Row
@@ -50,7 +50,7 @@ def deliveries(streams: Streams, book: Book) -> tuple[list[Row], list[Row]]:
         for target in book.targets_of("deliveries"):
             verdict = judge(book, target, row)
             row |= columns(target, verdict)
-            if verdict:
+            if verdict and runs(verdict):
                 who = {"customer_id": None, "owner": row["owner_id"]}
                 clocks.append(clock(target.name, "delivery", delivery_id, "", who, verdict))
         rows.append(row)
@@ -99,7 +99,7 @@ def tellings(
             for target in book.targets_of("tellings"):
                 verdict = judge(book, target, row)
                 row |= columns(target, verdict)
-                if verdict:
+                if verdict and runs(verdict):
                     who = {"customer_id": customer_id, "owner": delivery["owner_id"]}
                     clocks.append(clock(target.name, "delivery", delivery_id, customer_id, who, verdict))
             rows.append(row)

@@ -23,12 +23,13 @@ def with_clocks(row: Row, book: Book, table: str) -> Row:
     for target in book.targets_of(table):
         outcome, ended_at = row[f"{target.name}_outcome"], row[f"{target.name}_ended_at"]
         counted = outcome in ("met", "missed") or (outcome is None and ended_at is not None)
+        unlimited = row[f"{target.name}_started_at"] is None
         row[f"{target.name}.met"] = outcome == "met"
         row[f"{target.name}.ended"] = counted
         row[f"{target.name}.missed"] = counted and outcome != "met"
         row[f"{target.name}.ended_at"] = ended_at
         row[f"{target.name}.deadline"] = row[f"{target.name}_deadline"]
-        row[f"{target.name}.elapsed"] = row[f"{target.name}_elapsed_us"] if counted else None
+        row[f"{target.name}.elapsed"] = row[f"{target.name}_elapsed_us"] if counted or unlimited else None
     return row
 
 

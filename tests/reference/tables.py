@@ -52,8 +52,8 @@ def tables(told: list[Told], book: Book, as_of: int | None = None, valid_at: int
     )
     made["handoffs"], handoff_clocks = contacts.handoffs(handoff, contact, book)
     made["customers"] = customers.customers(customer, customer_groups, made["contacts"])
-    made["alerts"], alert_clocks = customers.alerts(customer, book)
-    made["churns"] = customers.churns(customer, made["alerts"])
+    made["alerts"], alert_clocks = customers.alerts(customer, customer_groups, book)
+    made["churns"] = customers.churns(customer, customer_groups, made["alerts"])
     made["purchases"] = customers.purchases(customer)
     made["deliveries"], delivery_clocks = deliveries.deliveries(delivery, book)
     made["requirements"] = requirements.requirements(requirement, requirement_groups, made["deliveries"])
@@ -64,13 +64,13 @@ def tables(told: list[Told], book: Book, as_of: int | None = None, valid_at: int
         delivery, made["requirements"], made["deliveries"], requirement_groups, book
     )
     made["milestones"] = deliveries.milestones(delivery)
-    made["ratings"] = ratings(contact, delivery)
-    made["anomalies"] = anomalies(events)
+    made["ratings"] = ratings(contact, contact_groups, delivery)
     made["clocks"] = cycle_clocks + handoff_clocks + alert_clocks + delivery_clocks + telling_clocks
+    made["anomalies"] = anomalies(events) + outside_calendars(events, made["clocks"])
     return made
 
 
-def ratings(contact_streams: Streams, delivery_streams: Streams) -> list[Row]:
+def ratings(contact_streams: Streams, contact_groups: Groups, delivery_streams: Streams) -> list[Row]:
     """Answers of contacts (the last word on each rating_id) and usage feedback of deliveries (each its own)."""
     rows = []
     for contact_id, stream in contact_streams.items():
@@ -87,6 +87,7 @@ def ratings(contact_streams: Streams, delivery_streams: Streams) -> list[Row]:
                     "score": event.data["score"],
                     "scale": event.data["scale"],
                     "rated_at": event.occurred_at,
+                    "merged_into": contact_groups.merged_into(contact_id),
                 }
             )
     for delivery_id, stream in delivery_streams.items():
@@ -102,6 +103,7 @@ def ratings(contact_streams: Streams, delivery_streams: Streams) -> list[Row]:
                     "score": event.data["score"],
                     "scale": event.data["scale"],
                     "rated_at": event.occurred_at,
+                    "merged_into": None,
                 }
             )
     return rows
@@ -137,3 +139,27 @@ def anomalies(events: list[Told]) -> list[Row]:
             if aggregate is not None and named is not None and (aggregate, named) not in opened:
                 rows.append(row | {"kind": "unknown_reference", "field": field, "names": named})
     return rows
+
+
+def outside_calendars(events: list[Told], clocks: list[Row]) -> list[Row]:
+    """Clocks whose calendar is not known for their years: one row, at the opening event, for each subject and clock."""
+    opening = {
+        (event.aggregate, event.subject): event for event in events if event.type == OPENINGS.get(event.aggregate)
+    }
+    unknown = {
+        (clock["aggregate"], clock["subject"], clock["clock"]) for clock in clocks if clock["outcome"] == "unknown"
+    }
+    return [
+        {
+            "aggregate": aggregate,
+            "subject": subject,
+            "position": opening[aggregate, subject].position,
+            "kind": "outside_calendar",
+            "field": name,
+            "names": "",
+            "type": opening[aggregate, subject].type,
+            "occurred_at": opening[aggregate, subject].occurred_at,
+            "recorded_at": opening[aggregate, subject].recorded_at,
+        }
+        for aggregate, subject, name in sorted(unknown)
+    ]

@@ -47,7 +47,11 @@ def test_every_clock_of_the_default_book_is_measured_by_a_figure() -> None:
         ("when: \"channel = 'phone'\"", 'when: "rang_at"', "boolean wanted here"),
         ("when: \"channel = 'phone'\"", 'when: "first_response.met"', "there is no column 'first_response.met'"),
         ("    table: churns", "    table: churn", "there is no table 'churn'"),
-        ("    where: aspect = 'online'", "    where: aspect", "boolean wanted here, 'aspect' is text"),
+        (
+            "    where: aspect = 'online' and merged_into is null",
+            "    where: aspect",
+            "boolean wanted here, 'aspect' is text",
+        ),
         ("    numerator: alerted", "    numerator: cause", "boolean or integer wanted here"),
         ("    value: first_response.elapsed", "    value: channel", "duration or integer wanted here"),
         ("    agg_time_dimension: churned_at", "    agg_time_dimension: cause", "time or day wanted here"),
