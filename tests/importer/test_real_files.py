@@ -112,3 +112,22 @@ def test_a_ledger_takes_the_cases_that_close_before_they_open(tmp_path, direct):
     report = import_file(sample, loaded, direct)
     assert (report.rows, report.refused) == (84, 0)
     assert report.types["delivery.delivered"] == 40
+
+
+def test_a_ledger_takes_the_incidents_whose_pauses_meet(tmp_path, direct):
+    """Times have whole minutes: a pause may last none, and the next may begin in the minute in which one ends."""
+    begun, ended = {}, {}
+    for event in events("uci_incidents", UCI):
+        if event["type"] in ("contact.paused", "contact.resumed"):
+            moments = begun if event["type"] == "contact.paused" else ended
+            moments.setdefault(event["subject"], []).append(event["time"])
+    meeting = {number for number in ended if {*begun[number]} & {*ended[number]}}
+    loaded, sample = load("uci_incidents"), tmp_path / "sample.csv"
+    with open_rows(DATA / UCI, loaded.mapping) as table, sample.open("w") as stream:
+        number = table.head.index("number")
+        for cells in [table.head, *(row.cells for row in table.rows if row.cells[number] in meeting)]:
+            stream.write(",".join(f'"{cell}"' for cell in cells) + "\n")
+    report = import_file(sample, loaded, direct)
+    assert len(meeting) == 87
+    assert report.types["contact.received"] == len(meeting)
+    assert report.refused == 0
