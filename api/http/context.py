@@ -80,5 +80,4 @@ async def caught_up(
 
 
 CaughtUp = Depends(caught_up)
-Asker = Annotated[Key, Depends(key_of)]
 Personal = Annotated[bool, Depends(sees_personal)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -150,8 +150,3 @@ def decode_header(value: str) -> str:
 def _octets(value: str) -> str:
     # Servers hand header octets on as Latin-1; a sender that did not percent-encode may have sent UTF-8.
     return value if value.isascii() else value.encode("latin-1").decode("utf-8")
-
-
-def header_map(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """ASGI's header pairs as a mapping; the last of a repeated header wins."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
