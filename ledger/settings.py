@@ -68,6 +68,12 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         default=1.0, gt=0, description="How often the head is asked for when no notification arrives, in seconds."
     )
+    replay_memory_mb: int = Field(
+        default=3_000,
+        ge=100,
+        description="Memory a replay takes before it goes on to disk, in MB. A process runs four at most: a rebuild, "
+        "two questions about the past, and the tables of the last moment asked for.",
+    )
     key_days: int = Field(default=365, ge=1, description="Days a new API key is valid unless said otherwise.")
     log_level: str = Field(default="INFO", description="Least level written to the log: DEBUG, INFO, WARNING, ERROR.")
 

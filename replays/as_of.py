@@ -38,7 +38,7 @@ def tables_at(
     progress: Progress = lambda *_: None,
 ) -> Iterator[Engine]:
     """An engine with every table as it stood at position `as_of` (default: the end of the log)."""
-    with Engine(_book_text(ledger)) as engine:
+    with Engine(_book_text(ledger), ledger.settings.replay_memory_mb) as engine:
         engine.load(ledger, ledger.head().position if as_of is None else as_of, progress=progress)
         engine.build(instant_us(valid_at) if valid_at else None, progress=progress)
         yield engine
@@ -60,7 +60,7 @@ def state(
     with ledger.pool.connection() as connection:
         entities = cluster(connection, (aggregate, subject), upto)
     found: dict[str, list[dict[str, Any]]] = {}
-    with Engine(_book_text(ledger)) as engine:
+    with Engine(_book_text(ledger), ledger.settings.replay_memory_mb) as engine:
         engine.load(ledger, upto, entities)
         engine.build(instant_us(valid_at) if valid_at else None, counters=False)
         for name in READABLE:

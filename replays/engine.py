@@ -39,17 +39,23 @@ ENTRIES = (
 OF_ENTITIES = " AND (aggregate, subject) IN ({entities})"
 CHUNK = 200_000
 """Positions read from the log at a time."""
+SMALL_MB = 500
+"""Memory of an engine into which no log is read."""
 
 
 class Engine:
-    """A DuckDB of its own, in memory up to a bound and then on disk, gone when closed."""
+    """A DuckDB of its own, in memory up to `memory_mb` and then on disk, gone when closed."""
 
-    def __init__(self, book_text: str, memory: str = "3GB") -> None:
+    def __init__(self, book_text: str, memory_mb: int = SMALL_MB) -> None:
         self.book_text = book_text
         self.book = parsed(book_text)
         self._spill = tempfile.TemporaryDirectory(prefix="reqledger-replay-")
         self.connection = duckdb.connect(
-            config={"memory_limit": memory, "temp_directory": self._spill.name, "preserve_insertion_order": False}
+            config={
+                "memory_limit": f"{memory_mb}MB",
+                "temp_directory": self._spill.name,
+                "preserve_insertion_order": False,
+            }
         )
         self.connection.execute("SET TimeZone = 'UTC'")
 

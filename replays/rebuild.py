@@ -139,7 +139,7 @@ def _build(ledger: Ledger, connection: Connection[Any], book_text: str, progress
     with connection.transaction():
         new = generations.create(connection, book_text, indexed=False)
     upto = ledger.head().position
-    with Engine(new.book_text) as engine:
+    with Engine(new.book_text, ledger.settings.replay_memory_mb) as engine:
         engine.load(ledger, upto, progress=progress)
         engine.build(progress=progress)
         names = [*TABLES, "counters"]

@@ -47,7 +47,7 @@ def backlog(bench: Bench, events: int) -> Section:
             rebuild(ledger, compare=False)
         with timed() as comparing:
             report = rebuild(ledger)
-        with Engine(generation.book_text) as engine:
+        with Engine(generation.book_text, ledger.settings.replay_memory_mb) as engine:
             with timed() as reading:
                 engine.load(ledger, head)
             with timed() as folding:

@@ -189,3 +189,11 @@ def test_valid_at_over_a_company_shows_nothing_of_later(filmed: tuple[Ledger, di
                 for column in moments:
                     value = row[column]
                     assert value is None or value <= instant_us(moment), (name, table.key, column, instant(value))
+
+
+def test_a_replay_takes_the_memory_that_is_set(postgres: str, template: str) -> None:
+    with new_ledger(postgres, template) as ledger:
+        ledger.settings = ledger.settings.model_copy(update={"replay_memory_mb": 200})
+        with tables_at(ledger) as engine:
+            told = engine.connection.execute("SELECT current_setting('memory_limit')").fetchone()
+    assert told == ("190.7 MiB",)
