@@ -16,6 +16,7 @@ from api.http.jobs import Jobs
 from api.http.metrics import Metrics
 from api.http.past import Past
 from api.http.tail import Tail
+from api.schedule import Schedule
 from ledger.log.application import Ledger
 from ledger.log.database import Database
 from ledger.log.waker import Waker
@@ -82,9 +83,12 @@ def running(
         if projector is not None:
             projector.start()
         program = Program(settings, ledger, waker)
+        schedule = Schedule(ledger, settings.watch_seconds if project else 0)
+        schedule.start()
         try:
             yield program
         finally:
+            schedule.stop()
             program.jobs.stop()
             program.past.close()
             if projector is not None:

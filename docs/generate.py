@@ -1,8 +1,9 @@
 """Writes docs/reference/ from the code, so that what it says is what the program does.
 
 Run it as `.venv/bin/python docs/generate.py`. Words that no code holds (what a key means, where a worked-out column
-comes from) stand in `meanings.yaml` and worked examples in `kpi_examples.yaml` beside it. Raises Undocumented where the
-code has something that those do not speak of, or they speak of something that is gone. Needs no database.
+comes from) stand in `meanings.yaml` beside it, worked examples in `kpi_examples.yaml`, what the source documents ask
+for in `systems.yaml`. Raises Undocumented where the code has something that those do not speak of, or they speak of
+something that is gone. Needs no database.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import orjson
 import typer
 import yaml
 from pydantic import BaseModel
 from reading_code import problem_statuses, refusal_rules
+from systems import page as systems
+from writing import Undocumented, Words, code, json, json_lines, nothing_left, same, table
 
 from api.bootstrap import Program
 from api.cli import app as commands
@@ -35,24 +37,24 @@ from projections.tables import READABLE, Table
 from projections.tables.clockwork import clock_columns
 from projections.tables.expressions import CLOCK_COLUMNS, CLOCK_PARTS
 from projections.tables.fold import Spec
+from projections.tables.standing import STANDING
 
 DOCS = Path(__file__).parent
+UNITS = {"number": "a number, not a percentage", "money": "money, in minor units of the currency"}
 NOTE = "<!-- Written by docs/generate.py from the code. Change the code or docs/meanings.yaml, then run it again. -->"
-Words = dict[str, Any]
-
-
-class Undocumented(Exception):
-    """Something in the code has no words in docs/, or words in docs/ have nothing in the code."""
+STANDING_TITLE = "Worked out when they are read"
 
 
 def pages() -> dict[str, str]:
     """Every reference page: file name → text. The same code gives the same text."""
     words: Words = yaml.safe_load((DOCS / "meanings.yaml").read_text("utf-8"))
     stories: Words = yaml.safe_load((DOCS / "kpi_examples.yaml").read_text("utf-8"))
+    asked_for: Words = yaml.safe_load((DOCS / "systems.yaml").read_text("utf-8"))
     makers: Mapping[str, Callable[[], Iterable[str]]] = {
         "events.md": lambda: events(words),
         "tables.md": lambda: tables(words),
         "kpis.md": lambda: kpis(words, stories),
+        "systems.md": lambda: systems(words, asked_for, (name for name, _ in every_command())),
         "clocks.md": lambda: clocks(words),
         "rule-book.md": lambda: rule_book(words),
         "mappings.md": lambda: mappings(words),
@@ -122,8 +124,17 @@ def tables(words: Words) -> Iterator[str]:
         if clocked and one.name != "clocks":
             assert set(clock_columns(one.name, default_book())) == {f"{c}_{p}" for c in clocked for p in CLOCK_COLUMNS}
             yield from ["", words["clock_columns_of"] + " " + ", ".join(f"[{c}](clocks.md#{c})" for c in clocked) + "."]
+    yield from ["", f"## {STANDING_TITLE}", "", words["standing"]]
+    for late in STANDING.values():
+        yield from ["", f"### {late.name}", "", f"{late.label.en} · {late.label.zh}. {words['tables'][late.name]}", ""]
+        yield from [f"Key: {', '.join(map(code, late.key))}. {words['standing_of']} {code(late.end)}.", ""]
+        meant = derived.get(late.name, {})
+        same(f"columns.{late.name}", meant, late.columns)
+        told -= {(late.name, name) for name in late.columns}
+        rows = [(code(name), kind, meant[name]) for name, kind in late.columns.items()]
+        yield from table(("column", "kind", "meaning"), rows)
     nothing_left("columns", told)
-    same("tables", words["tables"], READABLE)
+    same("tables", words["tables"], {**READABLE, **STANDING})
 
 
 def set_by(one: Table, column: str, said: str | None) -> str:
@@ -171,31 +182,56 @@ def kpis(words: Words, stories: Words) -> Iterator[str]:
         yield from ["", f"## {metric.name}", "", f"{metric.label.en} · {metric.label.zh}.", ""]
         yield from [f"- {line}" for line in definition(metric)]
         yield from ["", *story(stories[metric.name])]
+        if compared := stories[metric.name].get("compared"):
+            yield from ["", *story(compared)]
 
 
 def definition(metric: Metric) -> Iterator[str]:
     rows = f"rows of `{metric.table}`" + (f" where `{metric.where}`" if metric.where else "")
     if metric.type == "ratio":
-        yield f"Ratio of `{metric.numerator}` to `{metric.denominator or 'every row'}`, over {rows}"
+        whole = code(metric.denominator) if metric.denominator else "every row"
+        yield f"Ratio of `{metric.numerator}` to {whole}, over {rows}"
     else:
         yield f"Median of `{metric.value}`, over {rows}"
     yield f"at: `{metric.agg_time_dimension}`"
     yield "dimensions: " + (", ".join(map(code, metric.by)) or "none")
+    if metric.per:
+        yield f"always by {', '.join(map(code, metric.per))}"
+    if metric.unit != "percent":
+        yield f"unit: {UNITS[metric.unit]}"
     yield "target: " + ("; ".join(goal(stage) for stage in metric.goal) or "none")
+    if metric.baseline:
+        yield f"compared with its baseline from a sample of {metric.baseline.minimum_sample} on"
 
 
 def goal(stage: Goal) -> str:
-    parts = {"at least": stage.at_least, "at most": stage.at_most, "change against the baseline of": stage.change}
-    said = next(f"{name} {points / 100:g} %" for name, points in parts.items() if points is not None)
+    parts = {
+        "at least {:g} %": stage.at_least,
+        "at most {:g} %": stage.at_most,
+        "change against the baseline of {:+g} %": stage.change,
+        "change against the baseline of {:+g} points": stage.change_points,
+    }
+    said = next(words.format(points / 100) for words, points in parts.items() if points is not None)
     return said + (f" from month {stage.from_month}" if stage.from_month > 1 else "")
 
 
 def story(told: Words) -> Iterator[str]:
     yield from [told["says"], ""]
     yield from table(("time", "event", "subject", "data"), [told_event(each) for each in told["events"]])
+    if frozen := told.get("freeze"):
+        yield from ["", f"The figure from {frozen['from']} to {frozen['to']} is frozen as the baseline."]
     asked = f" Asked at {told['asked']}." if "asked" in told else ""
-    figure = ", ".join(f"{name} {json(value)}" for name, value in told["gives"].items())
-    yield from ["", f"From {told['from']} to {told['to']} this gives: **{figure}**.{asked}"]
+    yield from ["", f"From {told['from']} to {told['to']} this gives: **{'; '.join(given(told['gives']))}**.{asked}"]
+
+
+def given(figures: Words) -> Iterator[str]:
+    """A figure in words, or several, each under the values it is always broken down by."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield f"{name}: {', '.join(given(value))}"
+    alone = {name: value for name, value in figures.items() if not isinstance(value, dict)}
+    if alone:
+        yield ", ".join(f"{name} {value if isinstance(value, str) else json(value)}" for name, value in alone.items())
 
 
 def told_event(each: str) -> tuple[str, ...]:
@@ -235,7 +271,8 @@ def clock_name(name: str) -> str:
 def rule_book(words: Words) -> Iterator[str]:
     yield from ["# Rule-book keys", "", words["pages"]["rule_book"]]
     parts = (model.RuleBook, model.Calendar, model.Dimension, model.Case, model.Target, model.Limit, model.Metric)
-    yield from keys((*parts, model.Goal, model.Example, model.Label), words, "rule_book_keys")
+    rules = (model.PriorityRule, model.Level, model.Cadence, model.Indicator, model.Sampling, model.Duplicates)
+    yield from keys((*parts, model.Goal, model.Comparison, *rules, model.Example, model.Label), words, "rule_book_keys")
     yield from ["", "## Expressions", "", words["expressions"], "", "What may stand in an expression:", ""]
     signs = {**expressions.COMPARISONS, **expressions.ARITHMETIC, **expressions.LOGIC}
     yield "- " + ", ".join(code(sign) for sign in signs.values())
@@ -299,24 +336,30 @@ def http(words: Words) -> Iterator[str]:
 
 def command_line(words: Words) -> Iterator[str]:
     yield from ["# Commands", "", words["pages"]["commands"]]
-    group: Any = typer.main.get_command(commands)
-    context = group.make_context("reqledger", [], resilient_parsing=True)
-    yield from command(group, context)
-
-
-def command(group: Any, context: Any) -> Iterator[str]:
-    for name in sorted(group.commands):
-        one = group.commands[name]
-        own = one.make_context(name, [], parent=context, resilient_parsing=True)
-        if hasattr(one, "commands"):
-            yield from command(one, own)
-            continue
-        usage = " ".join([own.command_path, *one.collect_usage_pieces(own)])
-        yield from ["", f"## {own.command_path}", "", one.help or "", "", "```", usage, "```"]
-        rows = [record for each in one.get_params(own) if (record := each.get_help_record(own))]
+    for _, context in every_command():
+        one = context.command
+        usage = " ".join([context.command_path, *one.collect_usage_pieces(context)])
+        yield from ["", f"## {context.command_path}", "", one.help or "", "", "```", usage, "```"]
+        rows = [record for each in one.get_params(context) if (record := each.get_help_record(context))]
         rows = [(code(left), right) for left, right in rows if not left.startswith("--help")]
         if rows:
             yield from ["", *table(("argument or option", "meaning"), rows)]
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Each command's name, such as `keys create`, with its context."""
+    group: Any = typer.main.get_command(commands)
+    return below(group.make_context("reqledger", [], resilient_parsing=True))
+
+
+def below(context: Any) -> Iterator[tuple[str, Any]]:
+    for name in sorted(context.command.commands):
+        one = context.command.commands[name]
+        own = one.make_context(name, [], parent=context, resilient_parsing=True)
+        if hasattr(one, "commands"):
+            yield from below(own)
+        else:
+            yield own.command_path.partition(" ")[2], own
 
 
 def refusals(words: Words) -> Iterator[str]:
@@ -342,34 +385,6 @@ def metrics(words: Words) -> Iterator[str]:
         name = family.name + ("_total" if family.type == "counter" else "")
         rows.append((code(name), family.type, ", ".join(map(code, one._labelnames)), family.documentation))
     yield from table(("metric", "type", "labels", "meaning"), rows)
-
-
-def same(where: str, told: Iterable[str], there: Iterable[str]) -> None:
-    told, there = set(told), set(there)
-    if told != there:
-        raise Undocumented(f"docs: {where}: missing {sorted(there - told)}, gone from the code {sorted(told - there)}")
-
-
-def nothing_left(where: str, left: set[Any]) -> None:
-    if left:
-        raise Undocumented(f"docs/meanings.yaml: {where}: gone from the code {sorted(left)}")
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    for row in (heads, ["---"] * len(heads), *rows):
-        yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
-
-
-def code(text: str) -> str:
-    return f"`{text}`"
-
-
-def json(value: Any) -> str:
-    return orjson.dumps(value).decode()
-
-
-def json_lines(value: Any) -> list[str]:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().splitlines()
 
 
 def main() -> None:

@@ -45,8 +45,12 @@ def refusal_rules() -> dict[str, list[str]]:
 
 def applies(rule: str, aggregate: str) -> bool:
     """Whether a rule shared by several aggregates can refuse an event of this one."""
-    types = [name for name in CATALOGUE if name.startswith(f"{aggregate}.")]
-    return len(types) > 1 and ("merge" not in rule or f"{aggregate}.merged" in types)
+    if rule == "already_opened":
+        return hasattr(AGGREGATES[aggregate].module, "refuse_later")
+    types = [known for known in CATALOGUE.values() if known.aggregate == aggregate]
+    if rule == "never_opened":
+        return not all(known.opens for known in types)
+    return "merge" not in rule or f"{aggregate}.merged" in CATALOGUE
 
 
 def calls(place: str, function: str) -> Iterator[ast.Call]:

@@ -43,6 +43,7 @@ class Channel(Choice):
     LETTER = "letter", "letter", "信函"
     FAX = "fax", "fax", "传真"
     REFERRAL = "referral", "referral", "转介绍"
+    ANNOUNCEMENT = "announcement", "announcement", "公告"
     OTHER = "other", "other", "其他"
 
 
@@ -185,3 +186,28 @@ class Priority(Choice):
 class Improvement(Choice):
     PRODUCT = "product", "product", "产品"
     SERVICE = "service", "service", "服务"
+
+
+class ReviewCadence(Choice):
+    BIWEEKLY = "biweekly", "every two weeks", "双周"
+    MONTHLY = "monthly", "monthly", "每月"
+
+
+class SurveyKind(Choice):
+    SATISFACTION = "satisfaction", "satisfaction", "满意度"
+    FEEDBACK = "feedback", "feedback", "反馈"
+    NEEDS = "needs", "needs", "需求"
+    OTHER = "other", "other", "其他"
+
+
+class Statistic(Choice):
+    RATIO = "ratio", "ratio", "比率"
+    MEDIAN = "median", "median", "中位数"
+    MEAN = "mean", "mean", "平均值"
+    TOTAL = "total", "total", "合计"
+
+
+class ReportKind(Choice):
+    DIAGNOSIS = "diagnosis", "diagnosis of customer communication", "客户沟通现状诊断报告"
+    PAIN_POINTS = "pain_points", "pain points of requirements management", "需求管理痛点报告"
+    ANNUAL = "annual", "annual assessment", "年度效果评估报告"

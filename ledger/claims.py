@@ -18,7 +18,7 @@ from rapidfuzz import fuzz, process
 from ledger.errors import Invalid, problems
 from ledger.events import CATALOGUE
 from ledger.occurrence import Occurrence
-from ledger.vocabulary import INT64, Event, Id, Instant, Personal, instant_text
+from ledger.vocabulary import INT64, Event, Id, Instant, Part, Personal, instant_text
 
 VOID = "record.voided"
 KNOWN = tuple(CATALOGUE)
@@ -148,9 +148,11 @@ def encode_json(value: Any) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> Any:
     if isinstance(value, datetime):
         return instant_text(value)
+    if isinstance(value, Part):
+        return {name: told for name, told in value.__dict__.items() if told is not None}
     raise TypeError(f"{value!r} cannot stand in an entry")
 
 

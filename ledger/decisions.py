@@ -32,6 +32,7 @@ SKEW = timedelta(minutes=5)
 
 HARD_REFERENCES = {
     "delivery.planned": "requirement_id",
+    "notice_delivery.sent": "notice_id",
     "customer.merged": "into_id",
     "contact.merged": "into_id",
     "requirement.merged": "into_id",
@@ -60,7 +61,7 @@ class World(Protocol):
     def referring(self, aggregate: str, field: str, subject: str) -> Iterable[str]:
         """The subjects of ``aggregate`` that have ever named ``subject`` in ``field``, voided or not.
 
-        Asked for the fields of ``HARD_REFERENCES`` only: on a merge, on a delivery's or requirement's void.
+        Asked for the fields of ``HARD_REFERENCES`` only: on a merge, on the void of what one names.
         """
 
     def stream(self, aggregate: str, subject: str) -> Sequence[Recorded]:
@@ -131,7 +132,7 @@ def reads(claim: Claim) -> Iterator[Key]:
     yield claim.aggregate, claim.subject
     field = HARD_REFERENCES.get(claim.type)
     if field is not None:
-        yield ("requirement" if field == "requirement_id" else claim.aggregate), getattr(claim.data, field)
+        yield (claim.aggregate if field == "into_id" else field.removesuffix("_id")), getattr(claim.data, field)
 
 
 def decide_unit(

@@ -39,7 +39,10 @@ _MESSAGES = {
 _PATTERNS = {
     r"^[^\x00]*$": "must not contain the NUL character",
     r"^[A-Z]{3}$": "must be a currency of three capital letters, such as EUR",
+    r"^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$": "must be a day such as 2026-04-01",
+    r"^[1-9][0-9]{3}-W(?:0[1-9]|[1-4][0-9]|5[0-3])$": "must be an ISO week such as 2026-W14",
     r"^[1-9][0-9]{3}-Q[1-4]$": "must be a quarter such as 2026-Q2",
+    r"^sha256:[0-9a-f]{64}$": "must be sha256: followed by 64 hexadecimal digits",
 }
 _ID_MESSAGE = "must not contain control characters nor begin or end with a space"
 

@@ -1,24 +1,26 @@
 """The catalogue: every event type the ledger knows, derived from the one definition of each.
 
 ``CATALOGUE`` maps a type to its ``EventType``: model, labels, example, fields. ``COLUMNS`` is the typed relation all
-events share: every field that is not personal is a column, and one name has one kind everywhere. ``AGGREGATES`` maps
-the name of an aggregate to its rules. ``json_schema`` gives the JSON Schema of a type's data.
+events share: every field that is neither personal nor unlisted is a column, and one name has one kind everywhere.
+``AGGREGATES``, from ``ledger.subjects``, maps the name of an aggregate to its rules. ``json_schema`` gives the JSON
+Schema of a type's data.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from ledger.aggregates import contact, customer, delivery, handoff, record, requirement, rulebook
+from ledger.aggregates import record
 from ledger.labels import FIELD_LABELS
-from ledger.occurrence import Occurrence, Reading
-from ledger.vocabulary import Choice, Confidential, Event, Label, QuarterMark, Ref, Unlisted
+from ledger.subjects import AGGREGATES, Aggregate
+from ledger.vocabulary import Calendrical, Choice, Confidential, Event, Label, Ref, Unlisted
 
 Kind = str
-"""How a field is stored: "text", "integer", "boolean", "time" (UTC, µs) or "quarter" (text such as 2026-Q2)."""
+"""How a field is stored: "text", "integer", "boolean", "time" (UTC, µs); "day", "week", "quarter" (text such as
+2026-04-01, 2026-W14, 2026-Q2); or, never a column, "mapping" (of names to texts) and "list"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,81 +65,6 @@ class EventType:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """One kind of subject and its rules. A state is immutable, and None before the subject is opened.
-
-    ``evolve(state, told)`` gives the state after an event; ``decide(state, told, world)`` raises Refused;
-    ``settle(state, subject)``, where there is one, is asked once at the end of a unit and raises Refused too.
-    """
-
-    name: str
-    label: Label
-    opening: str
-    """The type of the event that opens a subject."""
-    example: str
-    """A subject's id, for examples."""
-    evolve: Callable[[Any, Occurrence], Any]
-    decide: Callable[[Any, Occurrence, Reading], None]
-    settle: Callable[[Any, str], None] | None = None
-
-
-AGGREGATES: Mapping[str, Aggregate] = {
-    aggregate.name: aggregate
-    for aggregate in (
-        Aggregate(
-            "customer",
-            Label("Customer", "客户"),
-            "customer.registered",
-            "CU-1007",
-            customer.evolve,
-            customer.decide,
-        ),
-        Aggregate(
-            "contact",
-            Label("Contact", "客户沟通"),
-            "contact.received",
-            "CT-2026-000481",
-            contact.evolve,
-            contact.decide,
-            contact.settle,
-        ),
-        Aggregate(
-            "handoff",
-            Label("Handoff", "跨部门转办"),
-            "handoff.requested",
-            "HO-2026-0077",
-            handoff.evolve,
-            handoff.decide,
-        ),
-        Aggregate(
-            "requirement",
-            Label("Requirement", "客户需求"),
-            "requirement.captured",
-            "RQ-2026-0153",
-            requirement.evolve,
-            requirement.decide,
-        ),
-        Aggregate(
-            "delivery",
-            Label("Delivery", "需求交付"),
-            "delivery.planned",
-            "DL-2026-0042",
-            delivery.evolve,
-            delivery.decide,
-        ),
-        Aggregate(
-            "rulebook",
-            Label("Rule book", "规则"),
-            "rulebook.published",
-            "customer_service",
-            rulebook.evolve,
-            rulebook.decide,
-        ),
-    )
-}
-
-
 def _unfold(annotation: Any) -> tuple[Any, list[Any]]:
     """The bare type of a field and the marks put on it, through Annotated and ``| None``."""
     if get_origin(annotation) is Annotated:
@@ -150,10 +77,14 @@ def _unfold(annotation: Any) -> tuple[Any, list[Any]]:
     return annotation, []
 
 
+_KINDS = {bool: "boolean", int: "integer", datetime: "time", str: "text", dict: "mapping", tuple: "list"}
+
+
 def _kind(bare: type, marks: list[Any]) -> Kind:
-    if any(isinstance(mark, QuarterMark) for mark in marks):
-        return "quarter"
-    for base, kind in ((bool, "boolean"), (int, "integer"), (datetime, "time"), (str, "text")):
+    for mark in marks:
+        if isinstance(mark, Calendrical):
+            return mark.kind
+    for base, kind in _KINDS.items():
         if issubclass(bare, base):
             return kind
     raise TypeError(f"a field cannot be of type {bare}")
@@ -164,6 +95,7 @@ def _fields(model: type[Event]) -> tuple[Field, ...]:
     found = []
     for name, info in model.model_fields.items():
         bare, marks = _unfold(hints[name])
+        bare = get_origin(bare) or bare
         personal = any(isinstance(mark, Confidential) for mark in marks)
         found.append(
             Field(
@@ -175,7 +107,7 @@ def _fields(model: type[Event]) -> tuple[Field, ...]:
                 column=not personal and not any(isinstance(mark, Unlisted) for mark in marks),
                 refers_to=next((mark.aggregate for mark in marks if isinstance(mark, Ref)), None),
                 choices=bare if issubclass(bare, Choice) else None,
-                default=None if info.is_required() else info.default,
+                default=None if info.is_required() else info.get_default(call_default_factory=True),
             )
         )
     return tuple(found)
@@ -183,7 +115,7 @@ def _fields(model: type[Event]) -> tuple[Field, ...]:
 
 def _catalogue() -> dict[str, EventType]:
     models: list[type[Event]] = []
-    for module in (customer, contact, handoff, requirement, delivery, rulebook, record):
+    for module in (*(aggregate.module for aggregate in AGGREGATES.values()), record):
         models += [
             value
             for value in vars(module).values()
@@ -230,12 +162,15 @@ def json_schema(name: str) -> dict[str, Any]:
 
 
 def _inlined(part: Any, listed: Mapping[str, Any]) -> Any:
-    """``part`` with references to closed lists replaced by the lists themselves."""
+    """``part`` with references to other definitions, such as closed lists, replaced by these themselves."""
     if isinstance(part, dict):
         if "$ref" in part:
             rest = {key: value for key, value in part.items() if key != "$ref"}
-            return {**listed[part["$ref"].rsplit("/", 1)[-1]], **rest}
+            return _inlined({**listed[part["$ref"].rsplit("/", 1)[-1]], **rest}, listed)
         return {key: _inlined(value, listed) for key, value in part.items()}
     if isinstance(part, list):
         return [_inlined(value, listed) for value in part]
     return part
+
+
+__all__ = ["AGGREGATES", "CATALOGUE", "COLUMNS", "Aggregate", "EventType", "Field", "Kind", "json_schema"]

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         default=1.0, gt=0, description="How often the head is asked for when no notification arrives, in seconds."
     )
+    watch_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="How often a serving process raises the churn alerts that are due, in seconds; 0 for never.",
+    )
     replay_memory_mb: int = Field(
         default=3_000,
         ge=100,

@@ -3,18 +3,18 @@
 Pure: nothing here touches a database, a network or a clock. The closed lists stand in ``ledger.choices`` and are
 offered from here too.
 
-A field's type says what may be stored in it: text, an id, a bounded integer, a flag, an instant in UTC, a quarter,
-or one of a closed list. There are no floats: money is integer minor units beside a currency, ratios are integer
-basis points. ``Ref`` marks an id that names another entity; ``Confidential`` marks personal text (⚿ in the docs),
-which never becomes a table column.
+A field's type says what may be stored in it: text, an id, a bounded integer, a flag, an instant in UTC, a day, week
+or quarter, or one of a closed list. There are no floats: money is integer minor units beside a currency, ratios are
+integer basis points. ``Ref`` marks an id that names another entity; ``Confidential`` marks personal text (⚿ in the
+docs), which never becomes a table column; ``Unlisted`` marks what is kept in the log alone: long text, mappings, lists.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from ledger.choices import (
     ArchiveClass,
@@ -36,9 +36,13 @@ from ledger.choices import (
     Problem,
     Purpose,
     Rejection,
+    ReportKind,
+    ReviewCadence,
     Role,
     SourceKind,
     Stage,
+    Statistic,
+    SurveyKind,
     Tier,
 )
 
@@ -60,12 +64,14 @@ class Confidential:
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """Marks text that is kept in the log but is no column of the typed relation."""
+    """Marks what is kept in the log but is no column of the typed relation."""
 
 
 @dataclass(frozen=True, slots=True)
-class QuarterMark:
-    """Marks text as a calendar quarter."""
+class Calendrical:
+    """Marks text as naming a day, an ISO week or a quarter of the calendar, in no particular time zone."""
+
+    kind: Literal["day", "week", "quarter"]
 
 
 def instant(value: object) -> datetime:
@@ -94,6 +100,26 @@ def instant_text(value: datetime) -> str:
     return value.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+def _real_day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"there is no day {text}") from None
+    return text
+
+
+def _real_week(text: str) -> str:
+    try:
+        date.fromisocalendar(int(text[:4]), int(text[-2:]), 1)
+    except ValueError:
+        raise ValueError(f"there is no week {text}: that year has fewer weeks") from None
+    return text
+
+
+def _by_name(mapping: dict[str, str]) -> dict[str, str]:
+    return dict(sorted(mapping.items()))
+
+
 # PostgreSQL cannot hold NUL; lone surrogates, which UTF-8 cannot hold, are refused by the validation itself.
 _NO_CONTROL = r"\x00-\x1f\x7f-\x9f"
 _TEXT_PATTERN = r"^[^\x00]*$"
@@ -103,8 +129,29 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ID_
 Text = Annotated[str, StringConstraints(max_length=2_000, pattern=_TEXT_PATTERN)]
 Personal = Annotated[str, StringConstraints(max_length=20_000, pattern=_TEXT_PATTERN), Confidential()]
 Document = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000, pattern=_TEXT_PATTERN), Unlisted()]
+Wording = Annotated[str, StringConstraints(min_length=1, max_length=20_000, pattern=_TEXT_PATTERN), Unlisted()]
+Dimensions = Annotated[
+    dict[Id, Annotated[str, StringConstraints(max_length=200, pattern=_TEXT_PATTERN)]],
+    Field(max_length=20),
+    AfterValidator(_by_name),
+    Unlisted(),
+]
+"""What a figure is broken down by: dimension → value, kept in the order of names."""
 Instant = Annotated[datetime, BeforeValidator(instant)]
-Quarter = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{3}-Q[1-4]$"), QuarterMark()]
+Day = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])$"),
+    AfterValidator(_real_day),
+    Calendrical("day"),
+]
+Week = Annotated[
+    str,
+    StringConstraints(pattern=r"^[1-9][0-9]{3}-W(?:0[1-9]|[1-4][0-9]|5[0-3])$"),
+    AfterValidator(_real_week),
+    Calendrical("week"),
+]
+Quarter = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{3}-Q[1-4]$"), Calendrical("quarter")]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Flag = Annotated[bool, Field(strict=True)]
 Integer = Annotated[int, Field(strict=True, ge=INT64[0], le=INT64[1])]
@@ -118,6 +165,8 @@ Position = Annotated[int, Field(strict=True, ge=1, le=INT64[1])]
 CustomerId = Annotated[Id, Ref("customer")]
 ContactId = Annotated[Id, Ref("contact")]
 RequirementId = Annotated[Id, Ref("requirement")]
+PlanId = Annotated[Id, Ref("plan")]
+NoticeId = Annotated[Id, Ref("notice")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +204,28 @@ class Event(BaseModel):
         """Pydantic hands the class keywords on a second time; they are already taken."""
 
 
+class Part(BaseModel):
+    """One of the things in a list that an event holds. Frozen; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 def within_scale(score: int, scale: int) -> None:
     """Raise ValueError when a score lies above its own scale."""
     if score > scale:
         raise ValueError(f"the score {score} is above its scale {scale}")
+
+
+def with_currency(field: str, amount: int | None, currency: str | None) -> None:
+    """Raise ValueError when an amount of money, told in ``field``, comes without its currency."""
+    if amount is not None and currency is None:
+        raise ValueError(f"{field} needs its currency")
+
+
+def in_order(period_start: str, period_end: str) -> None:
+    """Raise ValueError when a period's last day comes before its first."""
+    if period_end < period_start:
+        raise ValueError(f"the period would end on {period_end}, before it starts on {period_start}")
 
 
 __all__ = [
@@ -168,6 +235,7 @@ __all__ = [
     "Amount",
     "ArchiveClass",
     "Aspect",
+    "Calendrical",
     "Cause",
     "Channel",
     "Choice",
@@ -177,6 +245,9 @@ __all__ = [
     "ContactKind",
     "Currency",
     "CustomerId",
+    "Day",
+    "Digest",
+    "Dimensions",
     "Direction",
     "Document",
     "Event",
@@ -191,27 +262,37 @@ __all__ = [
     "Kano",
     "Label",
     "NeedType",
+    "NoticeId",
+    "Part",
     "PauseReason",
     "Percent",
     "Personal",
+    "PlanId",
     "Position",
     "Priority",
     "Problem",
     "Purpose",
     "Quarter",
-    "QuarterMark",
     "Ref",
     "Rejection",
+    "ReportKind",
     "RequirementId",
+    "ReviewCadence",
     "Role",
     "Scale",
     "Score",
     "SourceKind",
     "Stage",
+    "Statistic",
+    "SurveyKind",
     "Text",
     "Tier",
     "Unlisted",
+    "Week",
+    "Wording",
+    "in_order",
     "instant",
     "instant_text",
+    "with_currency",
     "within_scale",
 ]

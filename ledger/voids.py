@@ -2,8 +2,8 @@
 
 A void stands in the stream of what it voids. What remains of a subject is decided again in the order of positions, its
 opening first wherever it was told: so an opening told wrongly is voided and told again in one unit. What may hang on
-the subject from elsewhere (deliveries of a requirement, merges) is decided again too, each on the world as it was at
-its own position.
+the subject from elsewhere (deliveries of a requirement or a notice, merges) is decided again too, each on the world as
+it was at its own position.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,6 +18,8 @@ from ledger.occurrence import Reading
 
 NOT_VOIDABLE = frozenset({"customer.key_destroyed", "rulebook.published"})
 MERGEABLE = frozenset({"customer", "contact", "requirement"})
+DELIVERED_BY = {"requirement": ("delivery", "requirement_id"), "notice": ("notice_delivery", "notice_id")}
+"""What hangs on a subject beside merges: the aggregate, and the field by which it names the subject."""
 
 Reshaped = dict[tuple[str, str], list[tuple[int, Recorded]]]
 """The streams a unit voids something of, with the voids' places in the unit and what they void."""
@@ -146,10 +148,9 @@ def _concerned(world: Streams, reshaped: Mapping[tuple[str, str], list[tuple[int
     """The streams to decide again, each once: the reshaped ones and those whose decisions may have read them."""
     found = dict.fromkeys(reshaped)
     for (aggregate, subject), voids in reshaped.items():
-        if aggregate == "requirement":
-            found.update(
-                dict.fromkeys(("delivery", name) for name in world.referring("delivery", "requirement_id", subject))
-            )
+        if aggregate in DELIVERED_BY:
+            deliverer, field = DELIVERED_BY[aggregate]
+            found.update(dict.fromkeys((deliverer, name) for name in world.referring(deliverer, field, subject)))
         if aggregate == "delivery":
             for entry in world.stream(aggregate, subject):
                 if isinstance(entry.data, DeliveryPlanned):

@@ -10,6 +10,9 @@ from projections.contributions import columns_of
 from projections.tables import TABLES
 from projections.tables.clocks import PLACES
 from projections.tables.expressions import schema_for
+from projections.tables.priority import MARK_KINDS, rule_kinds
+from projections.tables.requirement import OWN as REQUIREMENT_OWN
+from projections.tables.standing import STANDING
 
 Path = tuple[int | str, ...]
 Misfit = tuple[Path, str]
@@ -18,7 +21,7 @@ Misfit = tuple[Path, str]
 
 def misfits(book: RuleBook) -> list[Misfit]:
     """Everything in a book that does not fit the tables; nothing, when it can be used."""
-    return [*_targets(book), *_dimensions(book), *_metrics(book)]
+    return [*_targets(book), *_dimensions(book), *_metrics(book), *_priority(book)]
 
 
 def _targets(book: RuleBook) -> Iterator[Misfit]:
@@ -59,9 +62,11 @@ def _dimensions(book: RuleBook) -> Iterator[Misfit]:
 def _metrics(book: RuleBook) -> Iterator[Misfit]:
     for nth, metric in enumerate(book.metrics):
         at: Path = ("metrics", nth)
-        if metric.table not in TABLES:
+        if metric.table not in TABLES and metric.table not in STANDING:
             yield (*at, "table"), _no_table(metric.table)
             continue
+        if metric.table in STANDING:
+            yield from _standing(at, metric)
         schema = schema_for(columns_of(metric.table, book), metric.table, book)
         wanted: Mapping[str, tuple[str | None, tuple[Kind, ...]]] = {
             "where": (metric.where, ("boolean",)),
@@ -76,6 +81,14 @@ def _metrics(book: RuleBook) -> Iterator[Misfit]:
         yield from _broken_down(at, metric, book)
 
 
+def _standing(at: Path, metric: Metric) -> Iterator[Misfit]:
+    end = STANDING[metric.table].end
+    if metric.type != "ratio":
+        yield (*at, "type"), f"{metric.table} is worked out when it is read: only ratios can stand on it"
+    if metric.agg_time_dimension != end:
+        yield (*at, "agg_time_dimension"), f"{metric.table} is told of by its {end}"
+
+
 def _broken_down(at: Path, metric: Metric, book: RuleBook) -> Iterator[Misfit]:
     columns = columns_of(metric.table, book)
     known = {name for name, kind in columns.items() if kind == "text"}
@@ -83,6 +96,14 @@ def _broken_down(at: Path, metric: Metric, book: RuleBook) -> Iterator[Misfit]:
     for nth, name in enumerate(metric.by):
         if name not in known:
             yield (*at, "by", nth), f"{metric.table} has no dimension {name!r}; it has {', '.join(sorted(known))}"
+
+
+def _priority(book: RuleBook) -> Iterator[Misfit]:
+    if book.priority is None:
+        return
+    yield from _wanted(("priority", "score"), book.priority.score, MARK_KINDS, "integer")
+    if book.priority.low_when is not None:
+        yield from _wanted(("priority", "low_when"), book.priority.low_when, rule_kinds(REQUIREMENT_OWN), "boolean")
 
 
 def _wanted(at: Path, text: str, schema: Mapping[str, Kind], *kinds: Kind) -> Iterator[Misfit]:
@@ -96,4 +117,4 @@ def _wanted(at: Path, text: str, schema: Mapping[str, Kind], *kinds: Kind) -> It
 
 
 def _no_table(name: str) -> str:
-    return f"there is no table {name!r}; there are {', '.join(TABLES)}"
+    return f"there is no table {name!r}; there are {', '.join((*TABLES, *STANDING))}"

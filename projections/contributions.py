@@ -16,16 +16,24 @@ from ledger.rulebook.model import Metric, RuleBook
 from projections.tables import TABLES
 from projections.tables.clockwork import clock_columns, local_day
 from projections.tables.expressions import bind, condition, schema_for
+from projections.tables.standing import STANDING
 
 
 def columns_of(table: str, book: RuleBook) -> dict[str, Kind]:
     """All columns a table has under a rule book: its own, then those of its clocks."""
+    if table in STANDING:
+        return dict(STANDING[table].columns)
     return {**TABLES[table].columns, **clock_columns(table, book)}
 
 
 def dimensions_of(book: RuleBook) -> tuple[str, ...]:
     """Every dimension that any additive metric is broken down by; the counters' columns."""
-    return tuple(sorted({name for metric in book.metrics if metric.type == "ratio" for name in metric.by}))
+    return tuple(sorted({name for metric in book.metrics if additive(metric) for name in metric.by}))
+
+
+def additive(metric: Metric) -> bool:
+    """Whether a metric is a sum of what kept rows contribute; all others are worked out when asked for."""
+    return metric.type == "ratio" and metric.table not in STANDING
 
 
 def gate(metric: Metric) -> str | None:
@@ -113,7 +121,7 @@ def contributions(table: str, rows: ir.Table, book: RuleBook, sign: str | None =
 
     `sign` names a column of 1 and −1 to count rows by.
     """
-    metrics = [metric for metric in book.metrics if metric.table == table and metric.type == "ratio"]
+    metrics = [metric for metric in book.metrics if metric.table == table and additive(metric)]
     if not metrics:
         return None
     each = [Contributor(metric, book).rows(rows, *([sign] if sign else [])) for metric in metrics]

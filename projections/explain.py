@@ -24,6 +24,7 @@ from projections.tables import TABLES
 from projections.tables.contact import with_cycle
 from projections.tables.expressions import CLOCK_COLUMNS
 from projections.tables.fold import Spec
+from projections.tables.rating import rating_of
 from projections.values import read, shown
 
 MOST = 20
@@ -111,7 +112,9 @@ class _Explainer:
         if clock is not None:
             return self._of_clock(explanation, clock, key)
         if table == "tellings" and column == "started_at" and row["joined_at"] == row[column]:
-            return self.cell(table, key, "joined_at")
+            return self._worked_out(explanation, key, ("joined_at",))
+        if column in definition.worked_out:
+            return self._worked_out(explanation, key, definition.worked_out[column])
         if column in definition.borrowed:
             return self._borrowed(explanation, row, *definition.borrowed[column])
         return self._told(explanation, row)
@@ -148,24 +151,27 @@ class _Explainer:
         words = (
             f"clock {target.name} from {target.start} to {target.stop} ({target.clock}): {limits or target.deadline}"
         )
-        events = {event.position: event for each in through for event in each.events}
-        return _filled(
-            explanation, from_=words, rule=target, through=through, events=[events[at] for at in sorted(events)]
-        )
+        return _filled(explanation, from_=words, rule=target, through=through, events=_behind(through))
+
+    def _worked_out(self, explanation: Explanation, key: tuple[str, ...], columns: tuple[str, ...]) -> Explanation:
+        """A cell that others of its row make up."""
+        through = [self.cell(explanation.table, key, column) for column in columns]
+        words = f"worked out of {', '.join(columns)}"
+        return _filled(explanation, from_=words, through=through, events=_behind(through))
 
     def _borrowed(self, explanation: Explanation, row: Mapping[str, Any], table: str, column: str) -> Explanation:
         """A cell taken over from other tables' rows: explain it there."""
         upstream = TABLES[table]
         matched = self._matching(explanation, row, upstream.name, column)
         through = [self.cell(table, each, column) for each in matched]
-        events = {event.position: event for each in through for event in each.events}
+        events = _behind(through)
         if not events and explanation.value is not None:
             return self._told(explanation, row)
         return _filled(
             explanation,
             from_=f"{table}.{column}",
             through=through,
-            events=[events[at] for at in sorted(events)][:MOST],
+            events=events[:MOST],
         )
 
     def _matching(
@@ -271,7 +277,7 @@ class _Explainer:
             return events.filter(events.position == row["position"])
         if part is None:
             return events
-        if part in ("spell", "churn"):
+        if part in ("spell", "churn", "review"):
             events = events.filter(events.type.isin(sorted(definition.sources)))
             nth = ibis.row_number().over(ibis.window(order_by=events.seq)) + 1
             events = events.mutate(nth=nth)
@@ -281,7 +287,7 @@ class _Explainer:
             events = with_cycle(events)
             return events.filter(events.cycle == value)
         if part == "rating":
-            return events.filter(events.rating_id.coalesce(events.position.cast("string")) == value)
+            return events.filter(rating_of(events) == value)
         return events.filter(events[part] == value)
 
 
@@ -299,6 +305,12 @@ def _of_subject() -> str:
 def _escaped(rows: ir.Table) -> str:
     """Compiled SQL that stands beside parameters: its own percent signs doubled."""
     return to_sql(rows).replace("%", "%%")
+
+
+def _behind(through: list[Explanation]) -> list[Recorded]:
+    """The events behind any of these cells, each once, by position."""
+    events = {event.position: event for each in through for event in each.events}
+    return [events[at] for at in sorted(events)]
 
 
 def _filled(explanation: Explanation, **parts: Any) -> Explanation:

@@ -6,20 +6,24 @@ A ratio is divided here, once, exactly; no denominator is "no data", never 100 %
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from psycopg import Connection, sql
 
-from ledger.rulebook.calendars import local_day
-from ledger.rulebook.model import Goal, Metric, RuleBook, day_us, instant_us
+from ledger.rulebook.calendars import first_moment, local_day
+from ledger.rulebook.model import Goal, Metric, RuleBook, day_us
+from projections.baselines import Baseline, Baselines
+from projections.contributions import additive
 from projections.figures import median_sql, running_sql
 from projections.generations import Generation, live, position
 from projections.periods import Grain, Period, programme_month, split
+from projections.standing import moments, standing_sql
+from projections.tables.standing import STANDING
 from projections.values import as_day
 
 COUNTED = sql.SQL(
@@ -29,7 +33,7 @@ COUNTED = sql.SQL(
     "WHERE counters.metric = ANY(%(metrics)s) AND counters.day < %(today)s "
     "GROUP BY counters.metric, periods.nth{columns}"
 )
-Verdict = Literal["met", "missed", "no data", "no goal", "no baseline yet"]
+Verdict = Literal["met", "missed", "no data", "no goal", "no baseline yet", "not comparable", "too few"]
 
 
 class UnknownMetric(LookupError):
@@ -46,7 +50,8 @@ class Figure:
 
     value: for a ratio a Decimal of basis points' scale (0.9031 is 90.31 %), for a median whole microseconds; None
     without data. numerator and denominator of a ratio; of a median the denominator is the sample. open: rows whose
-    clock is still running, counted nowhere else. verdict: against the goal in force when the period ends.
+    clock is still running, counted nowhere else. verdict: against the goal in force when the period ends. baseline:
+    what a goal of change is compared with; change: relative to it, or the difference where the goal is in points.
     """
 
     metric: Metric
@@ -58,6 +63,8 @@ class Figure:
     value: Decimal | int | None
     goal: Goal | None
     verdict: Verdict
+    baseline: Baseline | None = None
+    change: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -102,14 +109,10 @@ def figures(
         known = _extent(connection, generation, today)
         first, last = first or known.first, last or known.last
     periods = split(first, last, grain)
-    question = _Question(connection, generation, wanted, asked, today, periods, tuple(by), filters or {})
-    found = [figure for metric in wanted for figure in question.answer(metric)]
+    kept = Baselines(connection) if any(goal.compares for metric in wanted for goal in metric.goal) else None
+    question = _Question(connection, generation, wanted, asked, today, periods, tuple(by), filters or {}, kept)
+    found = [figure for metric in wanted for figure in question.about(metric).answer(metric)]
     return Answer(found, position(connection, generation), asked, book)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> int:
-    """The instant a day begins at, in microseconds."""
-    return instant_us(datetime.combine(day, time(), zone))
 
 
 def _metric(book: RuleBook, name: str) -> Metric:
@@ -139,27 +142,34 @@ class _Question:
     periods: list[Period]
     by: tuple[str, ...]
     filters: Mapping[str, Sequence[str]]
+    baselines: Baselines | None
 
     def __post_init__(self) -> None:
         self.dimensions = tuple(sorted({*self.by, *self.filters}))
-        zone = ZoneInfo(self.generation.book.time_zone)
+        zone = self.generation.book.time_zone
         first = self.periods[0].first if self.periods else as_day(0)
         self.parameters = {
             "asked": self.asked,
             "today": self.today,
-            "midnight": _midnight(as_day(self.today), zone),
-            "since": _midnight(first, zone),
+            "midnight": first_moment(as_day(self.today), zone),
+            "since": first_moment(first, zone),
             "first": day_us(first),
             "last": day_us(self.periods[-1].last) if self.periods else -1,
             "begins": [day_us(period.first) for period in self.periods],
             "ends": [day_us(period.last) for period in self.periods],
         }
+        self.moments: sql.Composed | None = None
+
+    def about(self, metric: Metric) -> _Question:
+        """The same question, broken down as the metric always is."""
+        more = tuple(name for name in metric.per if name not in self.by)
+        return replace(self, by=(*self.by, *more)) if more else self
 
     def answer(self, metric: Metric) -> Iterator[Figure]:
         if not self.periods:
             return
         found = self._ratio(metric) if metric.type == "ratio" else self._median(metric)
-        if not self.by:
+        if not self.by or (not found and self.by == tuple(metric.per)):
             for nth in range(len(self.periods)):
                 found.setdefault((nth, ()), (0, 0, 0) if metric.type == "ratio" else (None, 0, 0))
         for (nth, values), (numerator, denominator, still_open) in sorted(found.items()):
@@ -167,8 +177,12 @@ class _Question:
 
     def _ratio(self, metric: Metric) -> dict[tuple[int, tuple[str, ...]], tuple[Any, int, int]]:
         sums: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-        running = ((self._nth(day), *rest) for day, *rest in self._running(metric))
-        for nth, *values, numerator, denominator, still_open in [*self._counted.get(metric.name, ()), *running]:
+        if additive(metric):
+            running = ((self._nth(day), *rest) for day, *rest in self._running(metric))
+            found = [*self._counted.get(metric.name, ()), *running]
+        else:
+            found = [(self._nth(day), *rest) for day, *rest in self._standing(metric)]
+        for nth, *values, numerator, denominator, still_open in found:
             group = self._group(values)
             if nth is not None and group is not None:
                 sum_ = sums.setdefault((nth, group), [0, 0, 0])
@@ -195,6 +209,12 @@ class _Question:
     def _running(self, metric: Metric) -> list[tuple[Any, ...]]:
         query = running_sql(self.generation.book_text, self.generation.schema, metric.name, self.dimensions)
         return self.connection.execute(query.encode(), self.parameters).fetchall()
+
+    def _standing(self, metric: Metric) -> list[tuple[Any, ...]]:
+        if self.moments is None:
+            self.moments = moments(self.connection, self.generation, self.periods, self.asked)
+        query = standing_sql(self.generation.book_text, self.generation.schema, metric.name, self.dimensions)
+        return self.connection.execute(self.moments + sql.SQL(query)).fetchall()
 
     def _median(self, metric: Metric) -> dict[tuple[int, tuple[str, ...]], tuple[Any, int, int]]:
         if self.filters:
@@ -223,16 +243,26 @@ class _Question:
         else:
             value = None if numerator is None else int(numerator)
         goal = goal_for(metric, period, self.generation.book)
+        told = dict(zip(self.by, values, strict=bool(values)))
+        # one value filtered for is as good as that value of a breakdown
+        single = {name: allowed[0] for name, allowed in self.filters.items() if len(allowed) == 1}
+        compared = goal is not None and goal.compares and len(single) == len(self.filters)
+        baseline = self.baselines.of(metric, told | single) if compared and self.baselines else None
+        exact = value if metric.type == "median" or value is None else Fraction(numerator, denominator)
+        comparable = baseline is not None and (metric.table not in STANDING or _as_long(period, baseline))
+        change = changed(exact, goal, baseline) if goal and baseline and comparable else None
         return Figure(
             metric=metric,
             period=period,
-            dimensions=dict(zip(self.by, values, strict=True)),
+            dimensions=told,
             numerator=numerator if metric.type == "ratio" else None,
             denominator=denominator,
             open=still_open,
             value=value,
             goal=goal,
-            verdict=verdict(value, goal),
+            verdict=verdict(value, goal, denominator, metric, baseline, change),
+            baseline=baseline,
+            change=None if change is None else Decimal(change.numerator) / Decimal(change.denominator),
         )
 
 
@@ -243,13 +273,49 @@ def goal_for(metric: Metric, period: Period, book: RuleBook) -> Goal | None:
     return max(stages, key=lambda goal: goal.from_month) if stages else None
 
 
-def verdict(value: Decimal | int | None, goal: Goal | None) -> Verdict:
+def _as_long(period: Period, baseline: Baseline) -> bool:
+    """Whether a period is about as long as the baseline's: what is added up over a period grows with it."""
+    length, other = (period.last - period.first).days + 1, (baseline.last - baseline.first).days + 1
+    return abs(length - other) * 10 <= max(length, other)
+
+
+def changed(value: Fraction | Decimal | int | None, goal: Goal, baseline: Baseline) -> Fraction | None:
+    """How far a value is from a baseline: the part of it (−0.3 is 30 % less), or points (0.05 is 5 points more).
+
+    Exactly, as a goal that is just reached is met. None without a value, or relative to a baseline of nothing.
+    """
+    if value is None or (goal.change is not None and baseline.exact == 0):
+        return None
+    difference = Fraction(value) - baseline.exact
+    return difference if goal.change is None else difference / baseline.exact
+
+
+def verdict(
+    value: Decimal | int | None,
+    goal: Goal | None,
+    sample: int,
+    metric: Metric,
+    baseline: Baseline | None = None,
+    change: Fraction | None = None,
+) -> Verdict:
+    """Whether a goal is met. A change is judged only where both samples are what the metric asks for.
+
+    Without a change there is nothing to judge: the baseline is nothing, or its period of another length.
+    """
     if goal is None:
         return "no goal" if value is not None else "no data"
     if value is None:
         return "no data"
-    if goal.change is not None:
-        return "no baseline yet"
+    if goal.compares:
+        if baseline is None:
+            return "no baseline yet"
+        least = metric.baseline.minimum_sample if metric.baseline else 1
+        if min(sample, baseline.sample) < least:
+            return "too few"
+        if change is None:
+            return "not comparable"
+        wanted = goal.change if goal.change is not None else goal.change_points or 0
+        return "met" if (change * 10_000 <= wanted if wanted < 0 else change * 10_000 >= wanted) else "missed"
     if goal.at_least is not None:
         return "met" if value * 10_000 >= goal.at_least else "missed"
     return "met" if value * 10_000 <= (goal.at_most or 0) else "missed"

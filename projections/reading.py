@@ -15,7 +15,9 @@ from psycopg import Connection, sql
 from ledger.rulebook.expressions import Kind
 from projections.contributions import columns_of
 from projections.generations import Generation, live, position
+from projections.standing import READABLE_STANDING, moments, rows_sql
 from projections.tables import READABLE
+from projections.tables.standing import STANDING
 from projections.values import BadValue, read, shown
 
 Operator = Literal["eq", "ne", "lt", "lte", "gt", "gte", "in", "null"]
@@ -30,6 +32,13 @@ COMPARE: Mapping[str, sql.SQL] = {
 SURROGATE = re.compile(r"[\ud800-\udfff]")
 DUE = [(name, False) for name in ("deadline", "clock", "aggregate", "subject", "part")]
 AND, OR, COMMA = sql.SQL(" AND "), sql.SQL(" OR "), sql.SQL(", ")
+
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    **{name: table.key for name, table in READABLE.items()},
+    **{name: STANDING[name].key for name in READABLE_STANDING},
+}
+"""All that can be read, and what names a row of it."""
 
 
 class UnknownTable(LookupError):
@@ -65,8 +74,8 @@ class Page:
 
 def columns(generation: Generation, table: str) -> dict[str, Kind]:
     """The columns a table has in a generation. Raises UnknownTable."""
-    if table not in READABLE:
-        raise UnknownTable(f"there is no table {table!r}; there are {', '.join(sorted(READABLE))}")
+    if table not in KEYS:
+        raise UnknownTable(f"there is no table {table!r}; there are {', '.join(sorted(KEYS))}")
     if table == "clocks":
         return dict(READABLE[table].columns)
     return columns_of(table, generation.book)
@@ -76,12 +85,14 @@ def read_table(
     connection: Connection[Any],
     table: str,
     *,
+    asked: int | None = None,
     filters: Sequence[Filter] = (),
     sort: Sequence[str] = (),
     cursor: str | None = None,
     limit: int = 100,
 ) -> Page:
-    """One page of a live table, within one snapshot.
+    """One page of a live table, within one snapshot; `asked` (microseconds) is the moment of asking, for a table that
+    depends on it.
 
     `sort` names columns, `-` before one for descending; rows without a value come last. Raises UnknownTable,
     UnknownColumn, BadValue, BadCursor.
@@ -93,9 +104,10 @@ def read_table(
     where = [_condition(each, kinds, table) for each in filters]
     if cursor is not None:
         where.append(_after(order, kinds, _open_cursor(cursor, table, order, kinds)))
-    query = sql.SQL("SELECT {} FROM {} {} ORDER BY {} LIMIT {}").format(
+    query = sql.SQL("{} SELECT {} FROM {} AS rows {} ORDER BY {} LIMIT {}").format(
+        _moments(connection, generation, table, asked),
         COMMA.join(map(sql.Identifier, kinds)),
-        sql.Identifier(generation.schema, table),
+        _where_rows_are(generation, table),
         sql.SQL("WHERE ") + AND.join(where) if where else sql.SQL(""),
         COMMA.join(
             sql.SQL("{} {} NULLS LAST").format(sql.Identifier(name), sql.SQL("DESC" if down else "ASC"))
@@ -112,6 +124,41 @@ def read_table(
         next_cursor=_close_cursor(table, order, found[-1]) if more else None,
         position=position(connection, generation),
     )
+
+
+def _moments(connection: Connection[Any], generation: Generation, table: str, asked: int | None) -> sql.Composable:
+    if table not in READABLE_STANDING:
+        return sql.SQL("")
+    if asked is None:
+        raise ValueError(f"{table} depends on the moment of asking: give one")
+    return moments(connection, generation, (), asked)
+
+
+def _where_rows_are(generation: Generation, table: str) -> sql.Composable:
+    if table in READABLE_STANDING:
+        found = rows_sql(generation.book_text, generation.schema, table)
+        return sql.SQL("({})").format(sql.SQL(found))
+    return sql.Identifier(generation.schema, table)
+
+
+def rows_of(
+    connection: Connection[Any], table: str, *, asked: int, most: int
+) -> tuple[dict[str, Kind], list[dict[str, Any]], int]:
+    """A live table's columns, its rows by key (cells as engines hold them; `most` of them), and their position.
+
+    Within the snapshot of the caller's transaction. Raises UnknownTable.
+    """
+    generation = live(connection)
+    kinds = columns(generation, table)
+    query = sql.SQL("{} SELECT {} FROM {} AS rows ORDER BY {} LIMIT {}").format(
+        _moments(connection, generation, table, asked),
+        COMMA.join(map(sql.Identifier, kinds)),
+        _where_rows_are(generation, table),
+        COMMA.join(map(sql.Identifier, KEYS[table])),
+        sql.Literal(most),
+    )
+    found = [dict(zip(kinds, row, strict=True)) for row in connection.execute(query)]
+    return kinds, found, position(connection, generation)
 
 
 def due_clocks(
@@ -160,7 +207,7 @@ def _order(table: str, kinds: Mapping[str, Kind], sort: Sequence[str]) -> list[t
     for name, _ in order:
         _known(table, name, kinds)
     named = {name for name, _ in order}
-    return order + [(name, False) for name in READABLE[table].key if name not in named]
+    return order + [(name, False) for name in KEYS[table] if name not in named]
 
 
 def _known(table: str, column: str, kinds: Mapping[str, Kind]) -> Kind:

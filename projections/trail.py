@@ -22,13 +22,15 @@ NAMING_POSITIONS = (
     "AND n.position <= %(upto)s"
 )
 NO_END = 2**63 - 1
+ENDS = frozenset({"customer", "plan", "notice"})
+"""What many others name without depending on each other for it."""
 
 
 def streams(connection: Connection[Any], entity: Entity, upto: int = NO_END) -> set[Entity]:
     """The entities whose whole streams belong to the history of one.
 
     A requirement: the contact it came from, the handoffs of both, its deliveries, and all that was merged into it. A
-    contact: its handoffs, and what was merged into it. A handoff or delivery: what it is about.
+    contact: its handoffs, and what was merged into it. A handoff, delivery or delivery of a notice: what it is about.
     """
     aggregate = entity[0]
     found = {entity}
@@ -48,15 +50,17 @@ def streams(connection: Connection[Any], entity: Entity, upto: int = NO_END) -> 
             found |= {each for each, _ in _naming(connection, member, upto) if each[0] == "handoff"}
         elif aggregate in ("handoff", "delivery"):
             found |= {each for each, _ in _named(connection, member, upto) if each[0] in ("contact", "requirement")}
+        elif aggregate == "notice_delivery":
+            found |= {each for each, _ in _named(connection, member, upto) if each[0] == "notice"}
     return found
 
 
 def cluster(connection: Connection[Any], entity: Entity, upto: int = NO_END) -> set[Entity]:
-    """Every entity that the rows of one can depend on: all that is linked to it, customers being where links end."""
+    """Every entity that the rows of one can depend on: all that is linked to it, `ENDS` being where links end."""
     found, waiting = {entity}, [entity]
     while waiting:
         each = waiting.pop()
-        if each[0] == "customer" and each != entity:
+        if each[0] in ENDS and each != entity:
             continue
         linked = {other for other, _ in (*_named(connection, each, upto), *_naming(connection, each, upto))}
         if entity[0] == "customer" and each != entity:

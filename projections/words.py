@@ -13,6 +13,9 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 WITHHELD = {"en": "(withheld)", "zh": "（不可见）"}
 YES_NO = {"en": ("yes", "no"), "zh": ("是", "否")}
 BETWEEN = {"en": (": ", " = ", "; "), "zh": ("：", "＝", "；")}
+AND = {"en": ", ", "zh": "、"}
+NONE = {"en": "none", "zh": "无"}
+MANY = {"en": "{} in all", "zh": "共 {} 项"}
 
 
 def sentence(event: Recorded, language: Language, personal: bool) -> str:
@@ -23,10 +26,15 @@ def sentence(event: Recorded, language: Language, personal: bool) -> str:
     parts = [
         f"{_label(field.label, language)}{equals}{_value(field, told[field.name], language, personal)}"
         for field in kind.fields
-        if field.name in told and (field.personal or field.column)
+        if field.name in told and _is_said(field)
     ]
     name = _label(kind.label, language)
     return name + colon + semicolon.join(parts) if parts else name
+
+
+def _is_said(field: Field) -> bool:
+    """Long texts, such as a rule book or a script's wording, do not fit into a line."""
+    return field.personal or field.column or field.kind in ("mapping", "list")
 
 
 def _value(field: Field, value: Any, language: Language, personal: bool) -> str:
@@ -34,6 +42,11 @@ def _value(field: Field, value: Any, language: Language, personal: bool) -> str:
         return WITHHELD[language]
     if isinstance(value, bool):
         return YES_NO[language][0 if value else 1]
+    if field.kind == "mapping":
+        equals = BETWEEN[language][1]
+        return AND[language].join(f"{name}{equals}{text}" for name, text in value.items()) or NONE[language]
+    if field.kind == "list":
+        return MANY[language].format(len(value))
     choice = getattr(value, "label", None)
     if choice is not None:
         return _label(choice, language)

@@ -16,17 +16,12 @@ from ledger.rulebook.model import instant_us
 from projections.contributions import columns_of
 from projections.generations import live
 from projections.tables import READABLE, TABLES
+from projections.tables.anomalies import SUBJECTS
 from projections.trail import cluster
 from projections.values import shown
 from replays.engine import Engine, Progress
 
-SUBJECT_COLUMNS = {
-    "customer": "customer_id",
-    "contact": "contact_id",
-    "handoff": "handoff_id",
-    "requirement": "requirement_id",
-    "delivery": "delivery_id",
-}
+SUBJECT_COLUMNS = {aggregate: column for aggregate, (_, column) in SUBJECTS.items()}
 
 
 @contextmanager

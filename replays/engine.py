@@ -26,9 +26,21 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 TYPES = {"string": "VARCHAR", "int64": "BIGINT", "boolean": "BOOLEAN"}
-JSON_TYPES = {"text": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "time": "TIMESTAMPTZ", "quarter": "VARCHAR"}
+JSON_TYPES = {
+    "text": "VARCHAR",
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMPTZ",
+    "day": "DATE",
+    "week": "VARCHAR",
+    "quarter": "VARCHAR",
+}
 FROM_JSON = {
     "time": 'epoch_us(data."{0}")',
+    "day": 'epoch_us(data."{0}")',
+    # the fourth of January lies in the first ISO week of its year
+    "week": "epoch_us(date_trunc('week', make_date(CAST(data.\"{0}\"[1:4] AS INTEGER), 1, 4))"
+    ' + INTERVAL 7 DAY * (CAST(data."{0}"[7:8] AS INTEGER) - 1))',
     "quarter": 'epoch_us(make_date(CAST(data."{0}"[1:4] AS INTEGER), CAST(data."{0}"[7:7] AS INTEGER) * 3 - 2, 1))',
 }
 ENTRIES = (

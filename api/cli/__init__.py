@@ -8,10 +8,11 @@ from importlib.metadata import version as installed
 import typer
 from pydantic import ValidationError
 
-from api.cli import data, keys, reads, serve
+from api.cli import baselines, data, keys, reads, serve, stewarding
 from api.cli.client import ClientError
 from api.cli.demo import demo
 from api.cli.doctor import doctor
+from api.cli.forms import form
 from api.cli.output import errors, say
 from api.cli.replay import replay
 from ledger.errors import LedgerError
@@ -31,6 +32,12 @@ for command in (
     reads.history,
     reads.explain,
     replay,
+    form,
+    stewarding.watch,
+    stewarding.sample,
+    stewarding.duplicates,
+    stewarding.merge,
+    stewarding.unmerge,
     data.simulate,
     demo,
     doctor,
@@ -38,6 +45,7 @@ for command in (
     app.command()(command)
 app.command("import")(data.import_)
 app.add_typer(keys.app, name="keys")
+app.add_typer(baselines.app, name="baseline")
 
 
 @app.command()

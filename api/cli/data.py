@@ -68,7 +68,11 @@ def play_company(
 
 def import_(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A CSV (also gzipped) or XLSX file.")],
-    mapping: Annotated[str, typer.Option("--mapping", "-m", help="A mapping's file, or the name of one that ships.")],
+    mapping: Annotated[
+        str | None, typer.Option("--mapping", "-m", help="A mapping's file, or the name of one that ships.")
+    ] = None,
+    form: Annotated[str | None, typer.Option(help="Instead of a mapping: the form that was filled in.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Whose times a form holds that does not say it itself.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, send nothing.")] = False,
     rejected: Annotated[Path | None, typer.Option(help="Where refused rows go; FILE.rejected.csv if left out.")] = None,
     url: Url = None,
@@ -76,10 +80,15 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Import a file's rows as events; refused rows are set aside with line and reason."""
+    from api.forms.reading import loaded
     from api.importer.errors import BadFile, BadMapping
     from api.importer.importing import Report, import_file
+    from api.importer.loading import Loaded
 
-    def run(destination: Destination | None) -> Report:
+    if (mapping is None) == (form is None):
+        raise typer.BadParameter("say how the file is read: either --mapping or --form", param_hint="--mapping")
+
+    def run(destination: Destination | None, source: str | Loaded, aside: Path | None) -> Report:
         columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
                    TextColumn("{task.fields[rows]:,} rows, {task.fields[refused]:,} refused"))  # fmt: skip
         with Progress(*columns, console=errors) as bar:
@@ -88,21 +97,26 @@ def import_(
             def progress(rows: int, refused: int, share: float) -> None:
                 bar.update(task, completed=share, rows=rows, refused=refused)
 
-            return import_file(file, mapping, destination, rejected=rejected, progress=progress)
+            return import_file(file, source, destination, rejected=aside, progress=progress)
 
     try:
+        sources: list[tuple[str | Loaded, Path | None]] = [(mapping, rejected)] if mapping is not None else [
+            (sheet, (rejected or file).with_suffix(f".{sheet.mapping.mapping}.rejected.csv"))
+            for sheet in loaded(file, form or "", zone)
+        ]  # fmt: skip
         if dry_run:
-            report = run(None)
+            reports = [run(None, source, None) for source, _ in sources]
         else:
             with sending_to(url, key) as destination:
-                report = run(destination)
+                reports = [run(destination, source, aside) for source, aside in sources]
     except (BadMapping, BadFile, SendingError) as error:
         raise ClientError(str(error)) from error
     if as_json:
-        show_json(_as_json(report))
+        show_json([_as_json(report) for report in reports] if form else _as_json(reports[0]))
     else:
-        _show(report)
-    if report.refused:
+        for report in reports:
+            _show(report)
+    if any(report.refused for report in reports):
         raise typer.Exit(3)
 
 

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +21,10 @@ from api.cli.connection import await_tables
 from api.cli.data import play_company
 from api.cli.figures import show_figures
 from api.cli.output import note, say
+from api.cli.phases import Phases, freeze_diagnosis, show_phases
 from api.cli.serve import listen, show_first_key
-from api.sending import OverHttp
+from api.sending import OverHttp, SendingError
+from api.simulator import Played, company, play
 from ledger.errors import OtherLedger
 from ledger.settings import Settings
 
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
     from api.bootstrap import Program
 
 START_SECONDS: Final = 60.0
+PHASES: Final = Phases((date(2026, 1, 1), date(2026, 2, 28)), (date(2026, 11, 1), date(2026, 12, 31)))
+"""Of the company that is played: its two months of diagnosis, and its last two."""
+DIAGNOSED: Final = "2026-03-05"
+"""Until then the company hears of what happened in the months of its diagnosis."""
 BEGUN: Final = "INSERT INTO log.meta (name, value) VALUES ('demo', 'begun') ON CONFLICT DO NOTHING"
 PLAYED: Final = "UPDATE log.meta SET value = 'played' WHERE name = 'demo'"
 STATE: Final = "SELECT value FROM log.meta WHERE name = 'demo'"
@@ -125,20 +133,36 @@ def _await_server(server: subprocess.Popen[bytes], address: str, log: Path) -> N
 
 
 def _fill_and_show(program: Program, address: str) -> None:
-    """Play the year where it is missing, wait for the tables, print the figures; with a key for just that."""
+    """Play the year where it is missing, freeze its baselines, print the figures; with a key for just that."""
     key, secret = program.ledger.keys.create("admin", "the demonstration itself", days=1)
     try:
         with over_network(address, secret) as client:
             if _to_be_played(program):
+                diagnosed = _play_diagnosis(client)
+                await_tables(program)
+                note(f"{freeze_diagnosis(client, PHASES)} metrics of the diagnosis frozen as baselines.")
                 played = play_company(OverHttp(client))
+                # the diagnosis is sent once more at the year's beginning: nobody told that twice
+                twice = played.duplicates - diagnosed.appended
+                appended = played.appended + diagnosed.appended
+                note(f"{appended:,} events appended; {twice:,} were sent twice and recorded once.")
                 with program.database.reading() as connection:
                     connection.execute(PLAYED)
-                note(f"{played.appended:,} events appended; {played.duplicates:,} were sent twice and recorded once.")
             await_tables(program)
-            title = "A simulated company's year" if program.simulated else "Figures"
-            show_figures(ask(client, "GET", "/v1/kpis").json(), title=title)
+            if _state(program) == "played":
+                show_phases(client, PHASES, "A simulated company's year")
+            else:
+                show_figures(ask(client, "GET", "/v1/kpis").json(), title="Figures")
     finally:
         program.ledger.keys.revoke(key.id)
+
+
+def _play_diagnosis(client: httpx.Client) -> Played:
+    """Play the year up to the day on which its diagnosis is known. Raises ClientError."""
+    try:
+        return play(OverHttp(client), takewhile(lambda event: event["recordedat"] < DIAGNOSED, company()))
+    except SendingError as error:
+        raise ClientError(str(error)) from error
 
 
 def _to_be_played(program: Program) -> bool:
@@ -149,8 +173,14 @@ def _to_be_played(program: Program) -> bool:
         # the first event of a new ledger is its rule book
         if program.ledger.head().position <= 1:
             connection.execute(BEGUN)
+    return _state(program) == "begun"
+
+
+def _state(program: Program) -> str | None:
+    """How far the demonstration is with this ledger: `begun`, `played`, or None where it never filled it."""
+    with program.database.reading() as connection:
         row = connection.execute(STATE).fetchone()
-    return row is not None and row[0] == "begun"
+    return None if row is None else str(row[0])
 
 
 def _where_next(address: str, log: Path) -> None:

@@ -12,7 +12,15 @@ from api.cli.output import console, note
 STYLES = {"met": "green", "missed": "red"}
 VERDICTS = {
     "en": {},
-    "zh": {"met": "达标", "missed": "未达标", "no data": "无数据", "no goal": "无目标", "no baseline yet": "尚无基线"},
+    "zh": {
+        "met": "达标",
+        "missed": "未达标",
+        "no data": "无数据",
+        "no goal": "无目标",
+        "no baseline yet": "尚无基线",
+        "not comparable": "不可比",
+        "too few": "样本不足",
+    },
 }
 HEADS = {
     "en": ("KPI", "Period", "", "Value", "Met / counted", "Open", "Target", ""),
@@ -57,13 +65,18 @@ def show_figures(told: dict[str, Any], language: str = "en", *, title: str | Non
 
 
 def value_in_words(figure: dict[str, Any]) -> str:
-    """A ratio in per cent, a duration in the unit a person would choose; nothing without data."""
+    """A ratio in per cent, money in its currency, a duration in the unit a person would choose; its change against
+    the baseline behind it; nothing without data."""
     value = figure["value"]
     if value is None:
         return "–"
-    if figure["unit"] == "ratio":
-        return f"{value * 100:.1f} %"
-    return duration_in_words(value)
+    told = {
+        "ratio": lambda: f"{value * 100:.1f} %",
+        "number": lambda: f"{value:.2f}",
+        "money": lambda: f"{value / 100:,.2f}",
+    }.get(figure["unit"], lambda: duration_in_words(value))()
+    change = figure.get("change")
+    return told if change is None else f"{told} ({change * 100:+.1f} %)"
 
 
 def duration_in_words(us: int) -> str:
@@ -79,13 +92,16 @@ def goal_in_words(goal: dict[str, Any] | None) -> str:
     """The target in force, such as ≥ 90 %."""
     if goal is None:
         return ""
-    for name, sign in (("at_least", "≥ "), ("at_most", "≤ "), ("change", "Δ ")):
+    for name, sign in (("at_least", "≥ "), ("at_most", "≤ ")):
         if name in goal:
-            return f"{sign}{goal[name] * 100:+g} %" if name == "change" else f"{sign}{goal[name] * 100:g} %"
+            return f"{sign}{goal[name] * 100:g} %"
+    for name, unit in (("change", "%"), ("change_points", "pp")):
+        if name in goal:
+            return f"Δ {goal[name] * 100:+g} {unit}"
     return ""
 
 
 def _parts(figure: dict[str, Any]) -> str:
-    if figure["unit"] == "ratio":
+    if figure["numerator"] is not None:
         return f"{figure['numerator']:,} / {figure['denominator']:,}" if figure["denominator"] else ""
     return f"{figure['denominator']:,}" if figure["denominator"] else ""

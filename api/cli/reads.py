@@ -148,7 +148,7 @@ def kpi(
 
 
 def history(
-    aggregate: Annotated[str, typer.Argument(help="customer, contact, handoff, requirement or delivery.")],
+    aggregate: Annotated[str, typer.Argument(help="Its kind: customer, contact, requirement, plan, notice, …")],
     subject: Annotated[str, typer.Argument(help="Its id.")],
     as_of: AsOf = None,
     valid_at: ValidAt = None,

@@ -25,6 +25,7 @@ EVERYBODY: Final[Roles] = frozenset()
 ANY_KEY: Final[Roles] = frozenset(Role)
 WRITERS: Final[Roles] = frozenset({Role.SERVICE, Role.ADMIN})
 READERS: Final[Roles] = frozenset({Role.ANALYST, Role.AUDITOR, Role.ADMIN})
+PLANNERS: Final[Roles] = frozenset({Role.ANALYST, Role.ADMIN})
 ADMINS: Final[Roles] = frozenset({Role.ADMIN})
 SEES_PERSONAL: Final[Roles] = frozenset({Role.AUDITOR, Role.ADMIN})
 """Who is shown the fields marked personal, `reason` among them; the others are told that something is withheld."""
@@ -44,6 +45,13 @@ ACCESS: Final[Mapping[tuple[str, str], Roles]] = {
     ("GET", "/v1/tables/{table}"): READERS,
     ("GET", "/v1/clocks"): READERS,
     ("GET", "/v1/kpis"): READERS,
+    ("GET", "/v1/baselines"): READERS,
+    ("GET", "/v1/duplicates"): READERS,
+    ("GET", "/v1/forms"): READERS,
+    ("GET", "/v1/forms/{form}"): READERS,
+    ("POST", "/v1/baselines"): PLANNERS,
+    ("POST", "/v1/watch"): PLANNERS,
+    ("POST", "/v1/samples"): PLANNERS,
     ("GET", "/v1/history/{aggregate}/{subject}"): READERS,
     ("GET", "/v1/explain/{table}/{key}/{column}"): READERS,
     ("GET", "/v1/rulebooks"): READERS,

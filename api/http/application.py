@@ -15,7 +15,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from api.http import events, figures, history, keys, operation, replays, rulebooks, subjects, tables
+from api.http import (
+    baselines,
+    duplicates,
+    events,
+    figures,
+    forms,
+    history,
+    keys,
+    operation,
+    replays,
+    rulebooks,
+    stewarding,
+    subjects,
+    tables,
+)
 from api.http.access import ACCESS
 from api.http.context import admitted
 from api.http.contract import FREE_QUERY, contract
@@ -33,6 +47,10 @@ ROUTERS = (
     keys.router,
     tables.router,
     figures.router,
+    baselines.router,
+    duplicates.router,
+    forms.router,
+    stewarding.router,
     replays.router,
     rulebooks.router,
     history.router,

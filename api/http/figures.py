@@ -19,6 +19,7 @@ from api.http.tables import Accept, Format
 from ledger.rulebook.calendars import local_day
 from ledger.rulebook.model import Goal, RuleBook, instant_us
 from ledger.vocabulary import instant_text
+from projections.baselines import Baseline
 from projections.generations import live
 from projections.kpis import Answer, Figure, UnknownDimension, UnknownMetric, figures
 from projections.periods import Grain
@@ -30,6 +31,7 @@ OPTIONS: Final = frozenset({"metric", "period", "from", "to", "by", "format", "m
 DEFAULT_DAYS: Final = {"day": 31, "week": 26 * 7, "month": 730, "quarter": 1_095, "year": 3_650}
 """How far back figures go at the most where `from` is left out, by period."""
 MOST_PERIODS: Final = 400
+UNITS: Final = {"percent": "ratio", "number": "number", "money": "money"}
 _SHORTEST_DAYS: Final = {"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
 _DESCRIPTION: Final = (
     "Any dimension is a filter: `channel=email`; several values with commas. Without `metric`, every metric that has "
@@ -56,7 +58,8 @@ def kpis(
     chosen: Format = None,
     accept: Accept = None,
 ) -> Response:
-    """Ratios are numbers from 0 on (0.9 is 90 %), medians whole microseconds: `unit` says which."""
+    """`unit` says what a value is: `ratio` (0.9 is 90 %), `number` (contacts per customer), `money` (minor units of the
+    currency among the dimensions), `microseconds`."""
     filters = {
         name: tuple(value.split(",")) for name, value in request.query_params.multi_items() if name not in OPTIONS
     }
@@ -153,7 +156,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "metric": metric.name,
         "label": metric.label.model_dump() if metric.label else None,
         "type": metric.type,
-        "unit": "ratio" if metric.type == "ratio" else "microseconds",
+        "unit": UNITS[metric.unit] if metric.type == "ratio" else "microseconds",
         "period": {"first": figure.period.first.isoformat(), "last": figure.period.last.isoformat()},
         "dimensions": dict(figure.dimensions),
         "numerator": figure.numerator,
@@ -161,7 +164,22 @@ def _figure(figure: Figure) -> dict[str, Any]:
         "open": figure.open,
         "value": _number(figure.value),
         "goal": None if figure.goal is None else _goal(figure.goal),
+        "baseline": None if figure.baseline is None else baseline_told(figure.baseline),
+        "change": _number(figure.change),
         "verdict": figure.verdict,
+    }
+
+
+def baseline_told(baseline: Baseline) -> dict[str, Any]:
+    """A baseline as it is shown."""
+    return {
+        "id": baseline.id,
+        "position": baseline.position,
+        "kpi": baseline.kpi,
+        "dimensions": dict(baseline.dimensions),
+        "period": {"first": baseline.first.isoformat(), "last": baseline.last.isoformat()},
+        "value": _number(baseline.value),
+        "sample": baseline.sample,
     }
 
 
@@ -172,6 +190,7 @@ def _number(value: Decimal | int | None) -> float | int | None:
 
 def _goal(goal: Goal) -> dict[str, Any]:
     bounds = {"at_least": goal.at_least, "at_most": goal.at_most, "change": goal.change}
+    bounds["change_points"] = goal.change_points
     return {"from_month": goal.from_month} | {
         name: float(Decimal(points) / 10_000) for name, points in bounds.items() if points is not None
     }
@@ -179,7 +198,7 @@ def _goal(goal: Goal) -> dict[str, Any]:
 
 _COLUMNS: Final = (
     "metric", "label_en", "label_zh", "first_day", "last_day", "dimensions",
-    "numerator", "denominator", "open", "value", "unit", "goal", "verdict",
+    "numerator", "denominator", "open", "value", "unit", "goal", "baseline", "change", "verdict",
 )  # fmt: skip
 
 
@@ -188,11 +207,12 @@ def _flat(figure: Figure) -> dict[str, Any]:
     label = told["label"] or {"en": None, "zh": None}
     goal = {name: value for name, value in (told["goal"] or {}).items() if name != "from_month"}
     return {
-        **{name: told.get(name) for name in ("metric", "numerator", "denominator", "open", "value", "unit", "verdict")},
+        **{name: told.get(name) for name in _COLUMNS},
         "label_en": label["en"],
         "label_zh": label["zh"],
         "first_day": told["period"]["first"],
         "last_day": told["period"]["last"],
         "dimensions": "; ".join(f"{name}={value}" for name, value in told["dimensions"].items()),
         "goal": "; ".join(f"{name} {value}" for name, value in goal.items()),
+        "baseline": None if figure.baseline is None else figure.baseline.id,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Query, Request
@@ -13,16 +13,16 @@ from api.http.events import After
 from api.http.moments import AsOf, ValidAt, position_of, valid_of
 from api.http.problems import FieldError, invalid, not_found
 from api.http.rendering import cloud_event
-from api.http.subjects import known_subject, rows_then
+from api.http.subjects import rows_then
 from api.http.tables import within_page
+from ledger.events import AGGREGATES
 from projections.explain import Explanation, UnknownRow, explain
 from projections.history import Item, history
 from projections.reading import UnknownColumn, UnknownTable
 from projections.values import BadValue
+from replays.as_of import SUBJECT_COLUMNS
 
 router = APIRouter()
-
-RULEBOOK: Final = "rulebook"
 
 
 @router.get("/v1/history/{aggregate}/{subject:path}", summary="Every event that concerns a subject")
@@ -47,8 +47,8 @@ def events_of(
     With `as_of`, what the ledger knew then; with `valid_at`, what had happened by then, and `state` is given too,
     with the first page. `next_after` is the `after` of the next page; null where there is nothing more.
     """
-    if aggregate != RULEBOOK:
-        known_subject(aggregate, subject)
+    if aggregate not in AGGREGATES:
+        raise not_found(f"There is nothing at this path; subjects are {', '.join(AGGREGATES)}")
     program = program_of(request)
     most = limit or program.settings.max_page_rows
     within_page(request, most)
@@ -69,7 +69,7 @@ def events_of(
         "items": [_item(item, personal) for item in page[:most]],
         "next_after": more,
     }
-    if aggregate != RULEBOOK and not after and (with_state or upto is not None or valid is not None):
+    if aggregate in SUBJECT_COLUMNS and not after and (with_state or upto is not None or valid is not None):
         told["state"] = rows_then(request, aggregate, subject, upto, valid)
     return told
 

@@ -28,6 +28,7 @@ TITLES: Mapping[str, str] = {
     "internal": "The ledger made a mistake",
     "overloaded": "The ledger is busy",
     "not-projected-yet": "The tables have not reached that position yet",
+    "not-now": "It cannot be done now",
     "unavailable": "The ledger cannot answer now",
 }
 """Kind of problem → title. The kind is the last part of `type`."""

@@ -28,7 +28,9 @@ from projections.reading import (
     due_clocks,
     read_table,
 )
-from projections.tables import READABLE
+from projections.standing import READABLE_STANDING
+from projections.tables import READABLE, Table
+from projections.tables.standing import STANDING, Standing
 from projections.values import BadValue
 
 router = APIRouter()
@@ -53,6 +55,7 @@ def tables(request: Request) -> dict[str, Any]:
     """With labels and keys; a column's kind is text, integer, boolean, time, day or duration (microseconds)."""
     with program_of(request).database.reading() as connection:
         generation = live(connection)
+    readable: list[Table | Standing] = [*READABLE.values(), *(STANDING[name] for name in READABLE_STANDING)]
     return {
         "tables": [
             {
@@ -61,7 +64,7 @@ def tables(request: Request) -> dict[str, Any]:
                 "key": list(table.key),
                 "columns": columns(generation, table.name),
             }
-            for table in READABLE.values()
+            for table in readable
         ]
     }
 
@@ -96,8 +99,11 @@ def rows(
     upto, valid = position_of(request, as_of), valid_of(valid_at)
     try:
         if upto is None and valid is None:
+            asked = instant_us(program.ledger.now().astimezone(UTC))
             with program.database.reading() as connection:
-                page = read_table(connection, table, filters=filters, sort=order, cursor=cursor, limit=limit)
+                page = read_table(
+                    connection, table, asked=asked, filters=filters, sort=order, cursor=cursor, limit=limit
+                )
         else:
             upto = program.ledger.head().position if upto is None else upto
             page = program.past.page(

@@ -140,6 +140,8 @@ def value(
     source: ValueSource, field: Field, declared: FieldInfo, mapping: Mapping, names: Names, complain: Complain
 ) -> Getter:
     """A field's value, as JSON holds it; `declared` is the field in the event's model."""
+    if field.kind in ("mapping", "list"):
+        complain(f"{field.name} is a {field.kind}, which a row of a file cannot tell")
     fits = _fits(field.name, declared)
     for constant in (source.constant, source.otherwise, source.default):
         if constant is not None:

@@ -16,6 +16,16 @@ from ledger.rulebook.loading import line_of
 Place = Sequence[int | str]
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads days and times as the text they are written in: a constant of a field that is a day is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    start: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Loaded:
     """A mapping with the text it came from, so that what is wrong can be shown where it stands."""
 
@@ -53,7 +63,7 @@ def parse(text: str, name: str = "mapping") -> Loaded:
     """Parse and validate the text of a mapping. Raises BadMapping."""
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or error

@@ -8,11 +8,16 @@ from itertools import accumulate
 from random import Random
 from typing import Any
 
-from api.simulator.contacts import duplicate, inbound, outbound
+from api.simulator.cadence import keep_in_touch, list_due
+from api.simulator.contacts import duplicate, inbound
 from api.simulator.customers import enter_twice, forget, monthly, register
+from api.simulator.notices import publish
+from api.simulator.plans import draft_plans
+from api.simulator.quality import publish_scripts, review, revise_scripts, train
 from api.simulator.requirements import gather
-from api.simulator.rhythm import DAY, HOUR, Calendar, Programme, office_time
+from api.simulator.rhythm import DAY, HOUR, Calendar, Programme
 from api.simulator.staff import Staff
+from api.simulator.surveys import ask
 from api.simulator.teller import Teller
 from api.simulator.world import CHANNELS, ONLINE, Customer, World
 
@@ -22,9 +27,9 @@ CONTACTS = 2_000
 # A new ledger's first event is its rule book, so a simulated company's first event gets the second position.
 FIRST_POSITION = 2
 
-CUSTOMERS_PER_CONTACT = 0.3
-KNOWN_ALREADY = 0.55
-OUTBOUND = 0.16
+CUSTOMERS_PER_CONTACT = 0.12
+KNOWN_ALREADY = 0.8
+OUTBOUND = (0.12, 0.26)  # share of contacts, at the programme's beginning and end
 STRANGERS = 0.05
 CHANNEL_WEIGHTS = list(accumulate(CHANNELS.values()))
 
@@ -52,6 +57,7 @@ def company(
     teller = Teller(random, calendar.end, first_position)
     staff = Staff(random, contacts / days)
     world = World(random, calendar, Programme(random, calendar), staff, teller)
+    world.later_contacts = contacts
     for day in range(days):
         _day(world, day, contacts)
         yield from teller.until(calendar.start + (day + 1) * DAY)
@@ -64,13 +70,22 @@ def _day(world: World, day: int, contacts: int) -> None:
     if day == 0:
         for _ in range(max(3, round(customers * KNOWN_ALREADY))):
             register(world, dawn, known_already=True)
+        publish_scripts(world, dawn)
     wanted = max(3, round(customers * (KNOWN_ALREADY + (1 - KNOWN_ALREADY) * (day + 1) / calendar.days)))
     while world.registered < wanted:
         register(world, calendar.moment(day, online=False), known_already=False)
     if calendar.first_of_month(day):
         for customer in list(world.customers):
             monthly(world, customer, dawn + 8 * HOUR)
+        list_due(world, day)
+        revise_scripts(world, dawn)
+        ask(world, dawn)
+    publish(world, day, dawn)
+    review(world, day, dawn)
+    train(world, day, dawn)
+    draft_plans(world, day, dawn)
     arrivals = calendar.arrivals[day]
+    world.later_contacts -= arrivals
     from_before = min(arrivals, world.extra_contacts)
     world.extra_contacts -= from_before
     moments = []
@@ -85,9 +100,9 @@ def _arrival(world: World, channel: str, at: int) -> None:
     """One contact of the day, and what rarely comes with it."""
     random, teller = world.random, world.teller
     customer = _anybody(world)
-    if random.random() < OUTBOUND:
-        outbound(world, customer, office_time(random, at))
-    elif teller.rare("duplicate contact", 0.02):
+    if random.random() < world.programme.level(at, *OUTBOUND):
+        keep_in_touch(world, customer, at)
+    elif world.later_contacts > world.extra_contacts and teller.rare("duplicate contact", 0.02):
         duplicate(world, customer, at)
     else:
         inbound(world, None if random.random() < STRANGERS else customer, channel, at)

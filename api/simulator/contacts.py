@@ -10,7 +10,8 @@ from api.simulator.teller import Data, Subject
 from api.simulator.words import ANSWERS, MESSAGES, MINUTES, SOLUTIONS, sentence
 from api.simulator.world import DEPARTMENTS, ONLINE, Customer, World
 
-INBOUND = {"inquiry": 40, "problem": 22, "complaint": 10, "suggestion": 10, "feedback": 10, "other": 8}
+INBOUND = {"inquiry": 40, "problem": 22, "suggestion": 10, "feedback": 10, "other": 8}
+COMPLAINTS = (16, 5)  # in the same measure, at the programme's beginning and end
 OUTBOUND = {"maintenance": 40, "value_added": 20, "survey": 14, "notice": 12, "sales": 10, "other": 4}
 FEEDBACK = frozenset({"complaint", "suggestion", "feedback"})
 PROBLEMS = ("misunderstanding", "late_answer", "wrong_information", "no_follow_up", "attitude", "other")
@@ -21,7 +22,8 @@ HAND_WRITTEN = {"meeting": 20, "letter": 30, "fax": 12, "referral": 8}
 def inbound(world: World, customer: Customer | None, channel: str, at: int) -> Subject:
     """A customer, or somebody not known yet, turns to the company."""
     random, teller = world.random, world.teller
-    kind = random.choices(tuple(INBOUND), tuple(INBOUND.values()))[0]
+    complaints = world.programme.level(at, *COMPLAINTS)
+    kind = random.choices((*INBOUND, "complaint"), (*INBOUND.values(), complaints))[0]
     complexity = "complex" if random.random() < (0.3 if kind in ("problem", "complaint") else 0.12) else "general"
     contact = world.subject("contact", "K")
     hidden = channel in ("phone", "community", "social", "other") and random.random() < 0.3
@@ -95,15 +97,12 @@ def _first_answer(world: World, contact: Subject, channel: str, at: int) -> tupl
         answered, agent = at + int(random.random() * 5 * MINUTE), f"sales-{random.randrange(1, 9)}"
     else:
         if channel in ("web_chat", "email", "app", "form") and random.random() < 0.3:
-            script = f"S-{random.randrange(1, 12):02d}"
-            data = {
-                "automated": True,
-                "script_id": script,
-                "message": "您好，我们已收到您的消息。Thank you for writing.",
-            }
+            data = {"automated": True, "message": "您好，我们已收到您的消息。Thank you for writing."}
+            if scripts := world.scripts_at(at):
+                data["script_id"] = scripts[0].id
             teller.tell("answered", contact, at + SECOND, data, source="/company/robot")
-        in_time = programme.succeeds(at, 0.72, 0.97) if channel != "phone" else programme.succeeds(at, 0.8, 0.96)
-        usual = usual_time(random, channel, at, in_time)
+        in_time = programme.succeeds(at, 0.66, 0.99) if channel != "phone" else programme.succeeds(at, 0.74, 0.99)
+        usual = usual_time(random, channel, at, in_time, programme.level(at, 1.3, 0.7))
         patience = None
         if channel == "phone":
             gone = teller.rare("abandoned at once", 0.02)
@@ -116,8 +115,8 @@ def _first_answer(world: World, contact: Subject, channel: str, at: int) -> tupl
         if teller.rare("never answered", 0.008):
             return answered, None
     spoken: Data = {"agent_id": agent, "automated": False, "message": sentence(random, ANSWERS)}
-    if random.random() < 0.5:
-        spoken["script_id"] = f"S-{random.randrange(1, 40):02d}"
+    if (scripts := world.scripts_at(at)) and random.random() < programme.level(at, 0.4, 0.7):
+        spoken["script_id"] = random.choice(scripts).id
     late = int(random.random() * DAY) if teller.rare("answer told late", 0.02) else 0
     teller.tell("answered", contact, answered, spoken, loose=True, late=late, actor=agent)
     return answered, agent
@@ -130,6 +129,7 @@ def _service(
     random, teller, programme = world.random, world.teller, world.programme
     kind, channel, online = data["kind"], data["channel"], data["channel"] in ONLINE
     serious = kind in ("problem", "complaint") or data["complexity"] == "complex"
+    world.answered.setdefault(channel, []).append((contact, at))
     wanted = random.random() < (0.55 if kind in ("suggestion", "complaint", "feedback") else 0.28)
     if programme.succeeds(at, 0.93, 0.998):
         screened = answered + int(random.random() * 2 * HOUR)
@@ -139,7 +139,7 @@ def _service(
             capture(world, contact, customer, data, screened)
     now = answered
     if serious and (random.random() < 0.3 or teller.rare("handoff", 0.05)):
-        back_and_forth = teller.rare("handoff returned", 0.1)
+        back_and_forth = teller.rare("handoff returned", 0.04)
         # what is read hours later is sorted first: it is handed on before anybody answers it
         asked = min(answered + int(random.random() * 20 * MINUTE), at + int(random.random() * 40 * MINUTE))
         now = hand_off(world, contact, asked, data["department"], arrived=at, by_force=back_and_forth)
@@ -148,15 +148,15 @@ def _service(
         now = _pause(world, contact, now)
         if now < 0:
             return
-    if data["complexity"] == "complex" and random.random() < 0.9:
+    if data["complexity"] == "complex" and programme.succeeds(at, 0.88, 0.985):
         quickly = programme.succeeds(at, 0.75, 0.97)
         proposed = max(now, at + int((2 + random.random() * (44 if quickly else 100)) * HOUR))
         teller.tell("solution_proposed", contact, proposed, {"solution": sentence(random, SOLUTIONS)}, actor=agent)
         now = proposed
-    if channel in ("phone", "meeting") and random.random() < 0.96:
+    if channel in ("phone", "meeting") and programme.succeeds(at, 0.93, 0.99):
         _minutes(world, contact, at, now, agent)
-    if random.random() < programme.level(at, 0.13, 0.05):
-        problem = random.choices(PROBLEMS, (5, 3, 2, 2, 1, 1))[0]
+    if random.random() < programme.level(at, 0.17, 0.05):
+        problem = random.choices(PROBLEMS, (programme.level(at, 8, 4), 3, 2, 2, 1, 1))[0]
         right = "other" if problem != "other" else "no_follow_up"
         corrected = {"problem": right} if teller.rare("wrong problem", 0.05) else None
         teller.tell("problem_flagged", contact, now + HOUR, {"problem": problem}, loose=True, corrected=corrected)
@@ -185,7 +185,7 @@ def _minutes(world: World, contact: Subject, at: int, now: int, agent: str) -> N
     random, teller, programme = world.random, world.teller, world.programme
     data: Data = {
         "prepared": programme.succeeds(at, 0.8, 0.95),
-        "complete": programme.succeeds(at, 0.87, 0.975),
+        "complete": programme.succeeds(at, 0.87, 0.99),
         "minutes": sentence(random, MINUTES),
     }
     corrected = {**data, "complete": not data["complete"]} if teller.rare("wrong minutes", 0.02) else None
@@ -197,7 +197,7 @@ def _minutes(world: World, contact: Subject, at: int, now: int, agent: str) -> N
 def _conclude(world: World, contact: Subject, data: Data, at: int, resolved: int, online: bool) -> None:
     """Solve, tell the customer, ask for a rating, close; some come back."""
     random, teller, programme = world.random, world.teller, world.programme
-    solved = programme.succeeds(at, 0.86, 0.975)
+    solved = programme.succeeds(at, 0.86, 0.985)
     if teller.rare("closed before opened", 0.002):
         resolved = at - int((1 + random.random() * 9) * SECOND)  # the clocks of two services differ
     teller.tell("resolved", contact, resolved, {"solved": solved})
@@ -232,7 +232,7 @@ def _rating(world: World, contact: Subject, data: Data, resolved: int, online: b
     else:
         aspect = "online" if online else "communication"
     scale = 10 if random.random() < 0.1 else 5
-    happy = world.programme.succeeds(resolved, 0.74, 0.92)
+    happy = world.programme.succeeds(resolved, 0.7, 0.94)
     score = scale - random.randrange(2) if happy else random.randrange(scale // 2 + 1)
     rating: Data = {"rating_id": f"{contact.id}/r", "aspect": aspect, "score": score, "scale": scale}
     corrected = {**rating, "score": (score + 1) % (scale + 1)} if teller.rare("wrong rating", 0.01) else None
@@ -246,9 +246,10 @@ def duplicate(world: World, customer: Customer, at: int) -> Subject:
     wrongly."""
     random, teller = world.random, world.teller
     first = inbound(world, customer, "email", at)
-    world.extra_contacts += 1
-    second = world.subject("contact", "K")
     again = at + int(random.random() * 2 * HOUR)
+    if not world.one_more(again):
+        return first
+    second = world.subject("contact", "K")
     data: Data = {
         "customer_id": customer.id, "channel": "web_chat", "department": "service", "direction": "inbound",
         "kind": "problem", "complexity": "general", "purpose": "service",

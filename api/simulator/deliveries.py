@@ -35,7 +35,7 @@ def deliver(world: World, requirement: Subject, customer: Customer | None, at: i
         done = at + int((due - at) * (0.45 + 0.55 * random.random()))
     else:
         done = due + int(random.expovariate(1 / 6) * DAY) + HOUR
-        if random.random() < 0.8:
+        if teller.rare("put off", 0.2) or random.random() < 0.75:
             moved = office_time(random, due + int(random.random() * 10 * DAY))
             told = at + int((due - at) * (0.6 + 0.4 * random.random()))
             teller.tell("rescheduled", delivery, told, {"due_at": rfc3339(moved)}, reason=sentence(random, DELAYS))

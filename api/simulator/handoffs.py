@@ -23,12 +23,12 @@ def hand_off(
     if world.teller.rare("handoff withdrawn", 0.03):
         tell("withdrawn", handoff, at + int(random.random() * 3 * HOUR), {})
         return at
-    promptly = world.programme.succeeds(at, 0.8, 0.97)
+    promptly = world.programme.succeeds(at, 0.74, 0.98)
     arrived = at if arrived is None else arrived
     waited = int(random.random() * 50 * MINUTE) if promptly else HOUR + int(random.expovariate(0.3) * HOUR)
     moment = max(at + MINUTE, arrived + waited)
     tell("transferred", handoff, moment, {})
-    while random.random() < 0.14 or by_force:
+    while random.random() < world.programme.level(at, 0.18, 0.06) or by_force:
         by_force = False
         moment += int((0.5 + random.random() * 6) * HOUR)
         tell("returned", handoff, moment, {})
@@ -38,15 +38,16 @@ def hand_off(
             return hand_off(world, about, moment + MINUTE, to_department)
         moment += int((0.2 + random.random() * 2) * HOUR)
         tell("transferred", handoff, moment, {})
-    moment += int(random.random() * 3 * HOUR)
+    moment += int(random.random() * world.programme.level(at, 5.0, 1.0) * HOUR)
     owner = f"{to_department}-{random.randrange(1, 6)}"
     tell("accepted", handoff, moment, {"owner_id": owner}, actor=owner)
     if world.teller.rare("handoff never answered", 0.02):
         return moment
-    quickly = world.programme.succeeds(at, 0.72, 0.965)
-    median = world.programme.level(at, 11.0, 4.5)
+    quickly = world.programme.succeeds(at, 0.66, 0.975)
+    median = world.programme.level(at, 14.0, 2.5)
     if quickly:
-        moment = max(moment, min(at + 23 * HOUR, moment + int(random.lognormvariate(0, 0.5) * median * HOUR)))
+        latest = at + int((12 + 11.5 * random.random()) * HOUR)
+        moment = max(moment, min(latest, moment + int(random.lognormvariate(0, 0.5) * median * HOUR)))
     else:
         moment = max(moment, at + DAY) + int(random.expovariate(0.08) * HOUR)
     late = int((4 + random.random() * 30) * HOUR) if world.teller.rare("handoff told late", 0.03) else 0

@@ -42,7 +42,7 @@ def _begin(world: World, requirement: Subject, customer: Customer | None, data: 
     key = random.random() < 0.15
     data["expression"] = "implicit" if random.random() < 0.25 else "explicit"
     data["key"] = key
-    data["found_late"] = key and not world.programme.succeeds(at, 0.9, 0.97)
+    data["found_late"] = key and not world.programme.succeeds(at, 0.85, 0.98)
     data["statement"] = sentence(random, STATEMENTS)
     late = int(random.random() * 3 * DAY) if random.random() < 0.06 else 0
     teller.tell("captured", requirement, at, data, opens=True, late=late, after=after)
@@ -81,11 +81,11 @@ def _grow(world: World, requirement: Subject, customer: Customer | None, at: int
     """From a captured requirement to its end."""
     random, teller, programme = world.random, world.teller, world.programme
     now = at
-    if random.random() < 0.13:
+    if teller.rare("clarification", 0.05) or random.random() < 0.1:
         for _ in range(1 if random.random() < 0.8 else 2):
             now = office_time(random, now, random.randrange(3))
             teller.tell("clarification_requested", requirement, now, {}, actor="analyst-1")
-            if teller.rare("never clarified", 0.05):
+            if random.random() < 0.05:
                 return
             now = office_time(random, now, random.randrange(1, 4))
             late = int(random.random() * DAY) if random.random() < 0.1 else 0
@@ -114,7 +114,7 @@ def _grow(world: World, requirement: Subject, customer: Customer | None, at: int
     now = _weigh(world, requirement, now)
     if programme.succeeds(at, 0.55, 0.8):
         verified = office_time(random, now, random.randrange(1, 6))
-        right = programme.succeeds(verified, 0.77, 0.925)
+        right = programme.succeeds(verified, 0.68, 0.945)
         teller.tell("verified", requirement, verified, {"correct": right}, loose=True, actor="auditor-1")
     _realise(world, requirement, customer, now)
 
@@ -197,7 +197,7 @@ def _value(world: World, requirement: Subject, archived: int) -> None:
         teller.tell("value_assessed", requirement, valued, data, loose=True, actor="controller-1")
         if random.random() < 0.6:
             break
-    if programme.succeeds(valued, 0.16, 0.34) or teller.rare("converted", 0.05):
+    if programme.succeeds(valued, 0.1, 0.34) or teller.rare("converted", 0.05):
         made: Data = {"improvement": random.choice(("product", "service"))}
         if random.random() < 0.8:
             made["reference"] = f"PLAN-{random.randrange(1000, 9999)}"

@@ -5,8 +5,7 @@ Every time is an integer: microseconds since 1970 UTC. The company lives in Shan
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import accumulate
 from random import Random
 
@@ -51,6 +50,12 @@ def _day_text(days: int) -> str:
     return text
 
 
+def week_of(day: date) -> str:
+    """The ISO week a day lies in, e.g. `2026-W14`."""
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
 def quarter_of(at: int) -> str:
     """The quarter a time falls in, in Shanghai, e.g. `2026-Q2`."""
     day = _EPOCH + timedelta((at + SHANGHAI) // DAY)
@@ -77,8 +82,10 @@ class Calendar:
         self.days = days
         self._random = random
         weights = []
+        self._months: list[int] = []
         for offset in range(days):
             day = start + timedelta(offset)
+            self._months.append((day.year - start.year) * 12 + day.month - start.month)
             weight = WEEKDAYS[day.weekday()] * (0.85 + 0.3 * random.random())
             if (day.month, day.day) in QUIET:
                 weight *= 0.4
@@ -97,23 +104,34 @@ class Calendar:
         hour = self._random.choices(range(24), cum_weights=hours)[0]
         return self.start + day * DAY + hour * HOUR + int(self._random.random() * HOUR)
 
+    def month(self, at: int) -> int:
+        """The number of the calendar month a time falls in: 0 is that of the first day, and of all before it."""
+        day = min(len(self._months) - 1, max(0, (at - self.start) // DAY))
+        return self._months[day]
+
+    def date(self, day: int) -> date:
+        """The day with that number."""
+        return _EPOCH + timedelta((self.start + SHANGHAI) // DAY + day)
+
     def first_of_month(self, day: int) -> bool:
         """Whether a month begins on the day with that number."""
-        return datetime.fromtimestamp((self.start + day * DAY + SHANGHAI) // SECOND, UTC).day == 1
+        return self.date(day).day == 1
+
+
+# How much of the way is done in each month: two of diagnosis, four of rollout, six of improvement.
+PROGRESS = (0.0, 0.0, 0.3, 0.55, 0.7, 0.8, 0.85, 0.88, 0.91, 0.94, 0.97, 1.0)
 
 
 class Programme:
-    """The improvement programme of one year: what works at its start works better at its end."""
+    """The improvement programme of one year: diagnosed first, rolled out, and then improved month by month."""
 
     def __init__(self, random: Random, calendar: Calendar) -> None:
         self._random = random
-        self._start = calendar.start
-        self._month = 365 * DAY // 12
+        self._calendar = calendar
 
     def level(self, at: int, first: float, last: float) -> float:
-        """The level reached at a time: from `first` in month 1, quickly at the beginning, to `last` in month 12."""
-        month = min(11, max(0, (at - self._start) // self._month))
-        return first + (last - first) * math.pow(month / 11, 0.7)
+        """The level reached at a time: `first` while the company is being diagnosed, `last` in month 12."""
+        return first + (last - first) * PROGRESS[min(11, self._calendar.month(at))]
 
     def succeeds(self, at: int, first: float, last: float) -> bool:
         """Whether something that works with such a probability works this time."""

@@ -24,6 +24,12 @@ class Staff:
             self._desks[desk] = [(0, f"agent-{number}{agent:02d}") for agent in range(agents)]
             heapify(self._desks[desk])
 
+    @property
+    def names(self) -> list[str]:
+        """Everybody who answers customers, agents and those of other departments."""
+        agents = sorted(name for desk in self._desks.values() for _, name in desk)
+        return [*agents, *(f"{department}-{number}" for department in ("sales", "service") for number in range(1, 9))]
+
     def answer(self, channel: str, arrival: int, usual: int, patience: int | None = None) -> tuple[int, str | None]:
         """When a contact is answered and by whom: after the usual time, or when an agent is free at last.
 
@@ -42,11 +48,14 @@ class Staff:
         return begun + usual, agent
 
 
-def usual_time(random: Random, channel: str, arrival: int, in_time: bool) -> int:
-    """How long an answer takes on a channel where nobody else waits: within its customary time or, alas, not."""
+def usual_time(random: Random, channel: str, arrival: int, in_time: bool, pace: float = 1.0) -> int:
+    """How long an answer takes on a channel where nobody else waits: within its customary time or, alas, not.
+
+    `pace` stretches what an answer in time takes.
+    """
     customary = CUSTOMARY[channel]
     if in_time:
-        return int(customary * min(0.98, random.lognormvariate(-1.1, 0.5)))
+        return int(customary * min(0.98, pace * random.lognormvariate(-1.1, 0.5)))
     taken = int(customary * (1.05 + random.expovariate(1.1)))
     hour = (arrival + SHANGHAI) % DAY // HOUR
     if customary >= HOUR and hour >= 18:  # left for the next morning

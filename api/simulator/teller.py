@@ -22,9 +22,17 @@ SOURCES = {
     "handoff": "/company/service-desk",
     "requirement": "/company/requirements-desk",
     "delivery": "/company/delivery-office",
+    "plan": "/company/programme-office",
+    "notice": "/company/messaging",
+    "notice_delivery": "/company/messaging",
+    "script": "/company/knowledge-base",
+    "review": "/company/quality",
+    "survey": "/company/surveys",
+    "staff": "/company/training",
 }
 # Services that now and then send again what they have sent already.
-RETRYING = {"/company/contact-centre": 0.012, "/company/shop": 0.02, "/company/delivery-office": 0.006}
+RETRYING = {"/company/contact-centre": 0.012, "/company/shop": 0.02, "/company/delivery-office": 0.006,
+            "/company/messaging": 0.01}  # fmt: skip
 
 _TELLING, _AGAIN, _VOID = 0, 1, 2
 

@@ -58,6 +58,20 @@ COMMENTS = ("{t}改进后很方便。", "Better, but {t} is still slow.", "满�
 MEASURES = ("专属经理一周内上门，优惠续约。", "Offer a free migration of {t}.", "按客户意见重做{t}并致歉。")
 REJECTIONS = ("与产品方向不符。", "Told twice that this cannot be done safely.", "重复提交且无法联系客户。")
 CORRECTIONS = ("录入有误，更正。", "Typed into the wrong record.", "与客户核对后更正。")
+ACTIONS = ("一周内回访并说明处理结果。", "Give {t} one responsible person.", "优化{t}，下月再问一次。")
+TOPICS = ("{t}的规则下月起调整", "{t} changes its terms", "{t}升级期间暂停两小时", "New guide for {t}")
+ISSUES = ("{t}的数据缺失。", "Two people fewer than planned.", "供应商接口晚两周。")
+ADJUSTMENTS = ("先上线{t}，其余顺延。", "Start with {t} only.", "增加一次试运行。")
+SCRIPTS = (
+    "首次问候", "Late parcel", "退款说明", "Password forgotten", "投诉安抚", "Price question", "转接说明", "Callback",
+    "会员积分", "Invoice corrected", "系统维护", "Thanks for a suggestion",
+)  # fmt: skip
+WORDINGS = (
+    "您好，关于{t}，我先核实再回复您。",
+    "I am sorry about {t}. May I have your order's number?",
+    "感谢您对{t}的建议。",
+)
+COURSES = ("全渠道沟通标准", "Complaint handling", "需求识别")
 DELAYS = ("供应商延期。", "Waiting for the security review.", "客户要求推后验收。")
 
 

@@ -133,10 +133,10 @@ class CustomerWinBackPlanned(
     type="customer.win_back_planned",
     en="Win-back planned",
     zh="挽回方案制定",
-    example={"alert_id": "alert-301", "measure": "personal call and a dedicated manager"},
+    example={"alert_id": "alert-301", "win_back_measure": "personal call and a dedicated manager"},
 ):
     alert_id: Id
-    measure: Personal | None = None
+    win_back_measure: Personal | None = None
 
 
 class CustomerWonBack(

@@ -30,6 +30,7 @@ from ledger.vocabulary import (
     Role,
     SourceKind,
     Text,
+    with_currency,
 )
 
 
@@ -179,8 +180,7 @@ class RequirementValueAssessed(
 
     @model_validator(mode="after")
     def _money_has_a_currency(self) -> Self:
-        if self.cost_saved is not None and self.currency is None:
-            raise ValueError("cost_saved needs its currency")
+        with_currency("cost_saved", self.cost_saved, self.currency)
         return self
 
 

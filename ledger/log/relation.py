@@ -1,8 +1,8 @@
 """The typed event relation `log.events`: a view over the entries with one column per field of any event.
 
 Generated from the event models' columns, so it cannot differ from them; made anew when they change. All times are
-integers, microseconds since 1970 in UTC, and a quarter is the first moment of its first day: engines that read this
-relation then need no arithmetic on times. Personal fields are in no column.
+integers, microseconds since 1970 in UTC, and a day, week or quarter is the first moment of its first day: engines that
+read this relation then need no arithmetic on times. Personal and unlisted fields are in no column.
 """
 
 import hashlib
@@ -33,13 +33,27 @@ ENVELOPE = (
 )
 _TEXT_OF_ENTRY = ("actor", "correlation_id", "causation_id")
 _TIMES = ("occurred_at", "recorded_at")
-_READ_AS = {"text": "text", "integer": "bigint", "boolean": "boolean", "time": "timestamptz", "quarter": "text"}
+_READ_AS = {
+    "text": "text",
+    "integer": "bigint",
+    "boolean": "boolean",
+    "time": "timestamptz",
+    "day": "date",
+    "week": "text",
+    "quarter": "text",
+}
 
 MICROSECONDS = sql.SQL("(extract(epoch FROM {})::numeric * 1000000)::bigint")
-QUARTER = sql.SQL(
-    "(extract(epoch FROM make_date(left({0}, 4)::int, right({0}, 1)::int * 3 - 2, 1)::timestamp)::numeric * 1000000)"
-    "::bigint"
-)
+FIRST_DAY = {
+    "day": sql.SQL("{0}"),
+    # the fourth of January lies in the first ISO week of its year
+    "week": sql.SQL(
+        "(date_trunc('week', make_date(left({0}, 4)::int, 1, 4)::timestamp)::date + 7 * (right({0}, 2)::int - 1))"
+    ),
+    "quarter": sql.SQL("make_date(left({0}, 4)::int, right({0}, 1)::int * 3 - 2, 1)"),
+}
+"""The first day of what a calendrical kind names."""
+MIDNIGHT = sql.SQL("{}::timestamp")
 VIEW = sql.SQL(
     "CREATE VIEW log.events AS SELECT {columns} FROM log.entries AS entry CROSS JOIN LATERAL "
     "json_to_record(convert_from(entry.entry, 'UTF8')::json -> 'data') AS data({fields})"
@@ -55,7 +69,7 @@ KEEP_DIGEST = (
 
 
 def events_view(columns: Mapping[str, str]) -> sql.Composed:
-    """The view's definition for data columns `columns` (name → text, integer, boolean, time or quarter)."""
+    """The view's definition for data columns `columns` (name → kind, as in `ledger.events.COLUMNS`)."""
     data = {name: kind for name, kind in columns.items() if name not in ENVELOPE}
     return VIEW.format(
         columns=sql.SQL(", ").join(
@@ -103,4 +117,4 @@ def _field(name: str, kind: str) -> sql.Composable:
     column = sql.Identifier("data", name)
     if kind == "time":
         return MICROSECONDS.format(column)
-    return QUARTER.format(column) if kind == "quarter" else column
+    return MICROSECONDS.format(MIDNIGHT.format(FIRST_DAY[kind].format(column))) if kind in FIRST_DAY else column

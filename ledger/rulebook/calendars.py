@@ -92,6 +92,11 @@ def offsets(zone_name: str) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def first_moment(day: date, zone_name: str) -> int:
+    """The instant a day begins at in a zone, in microseconds."""
+    return _at(day, time(), ZoneInfo(zone_name))
+
+
 def local_day(instant: int, zone_name: str) -> int:
     """The day an instant falls on in a zone, as the tables' number for days."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=instant)

@@ -1,4 +1,4 @@
-"""The rule book: calendars, dimensions, clocks and metrics as data.
+"""The rule book: calendars, dimensions, clocks, metrics and the rule of priority as data.
 
 The vocabulary is that of dbt's MetricFlow where it has a word for the thing (dimensions, ratio metrics,
 `agg_time_dimension`). A book is plain YAML; everything here is a frozen pydantic model of it, without I/O.
@@ -87,13 +87,21 @@ class Goal(Model):
     from_month: int = Field(default=1, ge=1)
     at_least: BasisPoints | None = None
     at_most: BasisPoints | None = None
-    change: BasisPoints | None = Field(default=None, description="against a frozen baseline")
+    change: BasisPoints | None = Field(default=None, description="against a frozen baseline, relative to it")
+    change_points: BasisPoints | None = Field(default=None, description="against a frozen baseline, in points")
 
     @model_validator(mode="after")
     def _one(self) -> Goal:
-        if sum(part is not None for part in (self.at_least, self.at_most, self.change)) != 1:
-            raise ValueError("a goal says exactly one of at_least, at_most, change")
+        if sum(part is not None for part in (self.at_least, self.at_most, self.change, self.change_points)) != 1:
+            raise ValueError("a goal says exactly one of at_least, at_most, change, change_points")
+        if 0 in (self.change, self.change_points):
+            raise ValueError("a change has a direction: it is more or less than nothing")
         return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether the goal is a change against a baseline."""
+        return self.change is not None or self.change_points is not None
 
 
 class Calendar(Model):
@@ -177,6 +185,12 @@ class Target(Model):
         return self
 
 
+class Comparison(Model):
+    """How a metric is compared with its baseline: below the sample, on either side, nothing is claimed."""
+
+    minimum_sample: int = Field(ge=1, le=1_000_000)
+
+
 class Metric(Model):
     name: Name
     label: Label
@@ -188,14 +202,88 @@ class Metric(Model):
     value: str | None = None
     agg_time_dimension: str
     by: list[Name] = []
+    per: list[Name] = Field(default=[], description="dimensions it is always broken down by, such as a currency")
+    unit: Literal["percent", "number", "money"] = Field(default="percent", description="of a ratio")
     goal: list[Goal] = []
+    baseline: Comparison | None = Field(default=None, description="needed where a goal is a change")
 
     @model_validator(mode="after")
     def _complete(self) -> Metric:
+        if not set(self.per) <= set(self.by):
+            raise ValueError("what a metric is always broken down by (`per`) stands among its dimensions (`by`) too")
+        if self.unit == "money" and not self.per:
+            raise ValueError("money is never added across currencies: say by which column it is told (`per`)")
+        if self.baseline is None and any(goal.compares for goal in self.goal):
+            raise ValueError("a goal that is a change needs `baseline: {minimum_sample: …}`")
         if (self.type == "ratio") != (self.numerator is not None) or (self.type == "median") != (
             self.value is not None
         ):
             raise ValueError("a ratio has a numerator (and a denominator, unless every row counts), a median a value")
+        return self
+
+
+class Cadence(Model):
+    """How often customers of a tier are to be in contact: once in each calendar window."""
+
+    tier: Literal["high", "mid", "base"]
+    every: Literal["month", "quarter", "half_year"]
+
+
+BASIS = 10_000
+"""Basis points of one whole."""
+
+
+class Indicator(Model):
+    """A sign that a customer may be about to leave: silence for some months; contacts or spending that fell, or
+    negative feedback that rose, in a window of months against as many before it.
+
+    at_least: contacts, or minor units of one currency, before a fall; complaints and low ratings after a rise.
+    """
+
+    name: Literal["silence", "contact_drop", "spend_drop", "negative_feedback"]
+    months: int = Field(ge=1, le=24)
+    drop: BasisPoints | None = Field(default=None, gt=0, le=BASIS)
+    at_least: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Indicator:
+        if self.name.endswith("_drop") != (self.drop is not None):
+            raise ValueError("contact_drop and spend_drop say by how much (`drop: 50%`), the others do not")
+        return self
+
+
+class Sampling(Model):
+    """How many contacts of each channel are drawn for review in a week."""
+
+    per_channel: int = Field(default=5, ge=1, le=1_000)
+
+
+class Duplicates(Model):
+    """From which likeness on (of 100) two requirements are proposed as one."""
+
+    threshold: int = Field(default=85, ge=1, le=100)
+
+
+class Level(Model):
+    """A priority, and the mean score of the roles from which on a requirement has it."""
+
+    priority: Literal["high", "mid"]
+    at_least: int = Field(alias="from", ge=-1_000_000, le=1_000_000)
+
+
+class PriorityRule(Model):
+    """What makes a requirement's priority of the roles' assessments; below all levels it is low."""
+
+    score: str = Field(description="a number, of the marks of one role")
+    low_when: str | None = Field(default=None, description="what makes it low whatever its score")
+    levels: list[Level]
+
+    @model_validator(mode="after")
+    def _falling(self) -> PriorityRule:
+        if [level.priority for level in self.levels] != ["high", "mid"]:
+            raise ValueError("levels are high, then mid; what reaches neither is low")
+        if self.levels[0].at_least <= self.levels[1].at_least:
+            raise ValueError("high begins above mid")
         return self
 
 
@@ -219,15 +307,23 @@ class RuleBook(Model):
     dimensions: list[Dimension] = []
     targets: list[Target]
     metrics: list[Metric]
+    priority: PriorityRule | None = None
+    cadences: list[Cadence] = []
+    indicators: list[Indicator] = []
+    sampling: Sampling = Sampling()
+    duplicates: Duplicates = Duplicates()
     tests: list[Example] = []
 
     @model_validator(mode="after")
     def _consistent(self) -> RuleBook:
-        for kind in ("calendars", "dimensions", "targets", "metrics"):
+        for kind in ("calendars", "dimensions", "targets", "metrics", "indicators"):
             names = [part.name for part in getattr(self, kind)]
             twice = {name for name in names if names.count(name) > 1}
             if twice:
                 raise ValueError(f"{kind}: {', '.join(sorted(twice))} stands there twice")
+        tiers = [cadence.tier for cadence in self.cadences]
+        if len(tiers) != len(set(tiers)):
+            raise ValueError("cadences: a tier has one cadence")
         zones = {calendar.name: calendar.time_zone for calendar in self.calendars}
         for target in self.targets:
             if target.clock != "wall" and target.clock not in zones:
@@ -257,10 +353,13 @@ class RuleBook(Model):
             exclude={
                 "label": True,
                 "tests": True,
+                "indicators": True,
+                "sampling": True,
+                "duplicates": True,
                 "calendars": {"__all__": {"label"}},
                 "dimensions": {"__all__": {"label"}},
                 "targets": {"__all__": {"label"}},
-                "metrics": {"__all__": {"label", "goal"}},
+                "metrics": {"__all__": {"label", "goal", "baseline", "unit"}},
             }
         )
         return hashlib.sha256(content.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from projections.tables.activity import ACTIVE_SPELLS, CUSTOMER_GROUPS
 from projections.tables.anomalies import ANOMALIES
 from projections.tables.clocks import CLOCKS
 from projections.tables.contact import CONTACT_CYCLES, CONTACT_GROUPS, CONTACTS, PAUSES
@@ -9,7 +10,11 @@ from projections.tables.customer import ALERTS, CHURNS, CUSTOMERS, PURCHASES, TI
 from projections.tables.definition import Inputs, Reach, Table
 from projections.tables.delivery import DELIVERIES, MILESTONES, TELLINGS
 from projections.tables.handoff import HANDOFFS
+from projections.tables.notice import NOTICE_CUSTOMERS, NOTICE_DELIVERIES, NOTICES
+from projections.tables.plan import PLAN_REVIEWS, PLANS, TASKS
+from projections.tables.quality import REVIEWS, SCRIPTS, STAFF, STAFF_ASSESSMENTS
 from projections.tables.rating import RATINGS
+from projections.tables.report import REPORTS
 from projections.tables.requirement import (
     ASSESSMENTS,
     REQUIREMENT_GROUPS,
@@ -17,6 +22,7 @@ from projections.tables.requirement import (
     REQUIREMENTS,
     VALUE_ASSESSMENTS,
 )
+from projections.tables.survey import SURVEYS
 
 TABLES: Mapping[str, Table] = {
     table.name: table
@@ -36,10 +42,24 @@ TABLES: Mapping[str, Table] = {
         TELLINGS,
         MILESTONES,
         CUSTOMERS,
+        CUSTOMER_GROUPS,
+        ACTIVE_SPELLS,
         ALERTS,
         CHURNS,
         PURCHASES,
+        SURVEYS,
         RATINGS,
+        PLANS,
+        TASKS,
+        PLAN_REVIEWS,
+        NOTICES,
+        NOTICE_DELIVERIES,
+        NOTICE_CUSTOMERS,
+        SCRIPTS,
+        REVIEWS,
+        STAFF,
+        STAFF_ASSESSMENTS,
+        REPORTS,
         ANOMALIES,
     )
 }

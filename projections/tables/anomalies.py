@@ -20,16 +20,32 @@ SUBJECTS: Mapping[str, tuple[str, str]] = {
     "handoff": ("handoffs", "handoff_id"),
     "requirement": ("requirements", "requirement_id"),
     "delivery": ("deliveries", "delivery_id"),
+    "plan": ("plans", "plan_id"),
+    "notice": ("notices", "notice_id"),
+    "notice_delivery": ("notice_deliveries", "notice_delivery_id"),
+    "script": ("scripts", "script_id"),
+    "review": ("reviews", "review_id"),
+    "survey": ("surveys", "survey_id"),
+    "staff": ("staff", "staff_id"),
+    "report": ("reports", "report_id"),
 }
 """Where to look whether a subject was ever opened: a table has a row exactly for those."""
+
+WATCHED = (*SUBJECTS, "baseline")
+"""The aggregates whose events are looked at. Baselines have no table, and nothing names them."""
 
 REFERENCES: tuple[tuple[str, str], ...] = (
     ("customer_id", "customer"),
     ("contact_id", "contact"),
     ("requirement_id", "requirement"),
+    ("plan_id", "plan"),
     ("into_id", ""),
 )
 """Fields that name another subject, and its aggregate; `into_id` names one of the event's own aggregate."""
+
+MERGING = ("customer", "contact", "requirement")
+NAMED = frozenset(aggregate for _, aggregate in REFERENCES if aggregate)
+"""The aggregates that other events name."""
 
 COLUMNS: dict[str, Kind] = {
     "aggregate": "text",
@@ -47,9 +63,9 @@ OPENING = [name for name, kind in CATALOGUE.items() if kind.opens]
 
 
 def _anomalies(inputs: Inputs) -> ir.Table:
-    events = inputs.stage("events", inputs.events(*SUBJECTS).select(*NEEDED))
+    events = inputs.stage("events", inputs.events(*WATCHED).select(*NEEDED))
     opening = events.filter(events.type.isin(OPENING))
-    opened = opening.group_by("aggregate", "subject").agg(opened_at=opening.occurred_at.max())
+    opened = opening.group_by("aggregate", "subject").agg(opened_at=opening.occurred_at.min())
     odd = events.inner_join(inputs.stage("opened", opened), ["aggregate", "subject"])
     found = [
         _row(odd.filter(odd.occurred_at < odd.opened_at), "before_opening"),
@@ -59,7 +75,7 @@ def _anomalies(inputs: Inputs) -> ir.Table:
         naming = events.filter(events[field].notnull()).mutate(
             names_aggregate=ibis.literal(aggregate) if aggregate else events["aggregate"]
         )
-        for named in [aggregate] if aggregate else ["customer", "contact", "requirement"]:
+        for named in [aggregate] if aggregate else MERGING:
             table, key = SUBJECTS[named]
             known = inputs.table(table).select(known=key)
             unknown = naming.filter(naming.names_aggregate == named)
@@ -113,7 +129,7 @@ def _by_clock(changed: ir.Table, inputs: Inputs, *, table: str) -> ir.Table:
 ANOMALIES = Table(
     name="anomalies",
     label=label("Anomalies", "异常记录"),
-    aggregates=tuple(SUBJECTS),
+    aggregates=WATCHED,
     key=("aggregate", "subject", "position", "kind", "field"),
     partition=("aggregate", "subject"),
     columns=COLUMNS,
@@ -123,7 +139,7 @@ ANOMALIES = Table(
         *(
             Reach(table, (key,), partial(_by_name, aggregate=aggregate, key=key))
             for aggregate, (table, key) in SUBJECTS.items()
-            if aggregate in ("customer", "contact", "requirement")
+            if aggregate in NAMED
         ),
         *(
             Reach(table, (place.subject,), partial(_by_clock, table=table), calendars=True)

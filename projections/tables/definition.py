@@ -82,7 +82,8 @@ class Table:
     key: the columns that name a row; partition: the first of them, by which rows are replaced together;
     columns: every column's kind, in order; rows: the definition; sources: the event types that can change a row;
     cells: for columns that one event sets, how (for explanations); borrowed: columns taken over from another table,
-    as {column: (table, column)}; reaches: the other tables it is made of; indexes: columns looked up by others.
+    as {column: (table, column)}; worked_out: columns that others of the row make up, and which; reaches: the other
+    tables it is made of; indexes: columns looked up by others.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Table:
     cells: Mapping[str, Spec] = field(default_factory=dict)
     part: str | None = None
     borrowed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    worked_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reaches: tuple[Reach, ...] = ()
     indexes: tuple[str, ...] = ()
 

@@ -78,15 +78,15 @@ DELIVERIES = Table(
     indexes=("requirement_id",),
 )
 
-MILESTONE = {
-    "set_at": first_at("delivery.milestone_set"),
-    "due_at": last("due_at", "delivery.milestone_set"),
-    "reached_at": first_at("delivery.milestone_reached"),
-}
+SET, REACHED = (
+    ("delivery.milestone_set", "plan.milestone_set"),
+    ("delivery.milestone_reached", "plan.milestone_reached"),
+)
+MILESTONE = {"set_at": first_at(*SET), "due_at": last("due_at", *SET), "reached_at": first_at(*REACHED)}
 
 
 def _milestones(inputs: Inputs) -> ir.Table:
-    events = inputs.events("delivery")
+    events = inputs.events("delivery", "plan")
     events = events.filter(events.milestone_id.notnull())
     by = {"aggregate": events["aggregate"], "subject": events.subject, "milestone_id": events.milestone_id}
     rows = fold(events, by, MILESTONE)
@@ -96,7 +96,7 @@ def _milestones(inputs: Inputs) -> ir.Table:
 MILESTONES = Table(
     name="milestones",
     label=label("Milestones", "里程碑"),
-    aggregates=("delivery",),
+    aggregates=("delivery", "plan"),
     key=("aggregate", "subject", "milestone_id"),
     partition=("aggregate", "subject"),
     columns={"aggregate": "text", "subject": "text", "milestone_id": "text", **kinds(MILESTONE)},

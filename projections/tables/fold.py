@@ -20,6 +20,8 @@ KIND_OF_FIELD: Mapping[str, Kind] = {
     "integer": "integer",
     "boolean": "boolean",
     "time": "time",
+    "day": "day",
+    "week": "day",
     "quarter": "day",
 }
 

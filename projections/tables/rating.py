@@ -1,4 +1,4 @@
-"""The table of ratings: what customers answered about contacts and deliveries."""
+"""The table of ratings: what customers answered about contacts and deliveries, and in surveys."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from projections.tables.fold import fold, kinds, last, last_at, sources
 
 RATED = "contact.rated"
 FEEDBACK = "delivery.feedback_received"
+SURVEYED = "survey.answered"
 RATING = {
-    "aspect": last("aspect", RATED),
-    "score": last("score", RATED, FEEDBACK),
-    "scale": last("scale", RATED, FEEDBACK),
-    "rated_at": last_at(RATED, FEEDBACK),
+    "aspect": last("aspect", RATED, SURVEYED),
+    "score": last("score", RATED, FEEDBACK, SURVEYED),
+    "scale": last("scale", RATED, FEEDBACK, SURVEYED),
+    "rated_at": last_at(RATED, FEEDBACK, SURVEYED),
 }
 CUSTOMER = last("customer_id", FEEDBACK)
 OF_CONTACT = ("customer_id", "channel", "merged_into")
@@ -31,30 +32,36 @@ COLUMNS: dict[str, Kind] = {
 
 
 def _ratings(inputs: Inputs) -> ir.Table:
-    events = inputs.events("contact", "delivery")
-    events = events.filter(events.type.isin([RATED, FEEDBACK]))
-    by = {
-        "aggregate": events["aggregate"],
-        "subject": events.subject,
-        "rating": events.rating_id.coalesce(events.position.cast("string")),
-    }
+    events = inputs.events("contact", "delivery", "survey")
+    events = events.filter(events.type.isin([RATED, FEEDBACK, SURVEYED]))
+    by = {"aggregate": events["aggregate"], "subject": events.subject, "rating": rating_of(events)}
     rows = fold(events, by, {**RATING, "given_by": CUSTOMER})
     contacts = inputs.table("contacts").select(
         "contact_id", by_customer="customer_id", by_channel="channel", merged_into="merged_into"
     )
     rows = rows.left_join(contacts, [rows["aggregate"] == "contact", rows.subject == contacts.contact_id])
+    surveys = inputs.table("surveys").select("survey_id", asked_customer="customer_id", asked_on="channel")
+    rows = rows.left_join(surveys, [rows["aggregate"] == "survey", rows.subject == surveys.survey_id])
     rows = rows.mutate(
-        customer_id=rows.given_by.coalesce(rows.by_customer),
-        channel=rows.by_channel,
+        customer_id=ibis.coalesce(rows.given_by, rows.by_customer, rows.asked_customer),
+        channel=rows.by_channel.coalesce(rows.asked_on),
         aspect=ibis.ifelse(rows["aggregate"] == "delivery", "delivery", rows.aspect),
     )
     return rows.select(*COLUMNS)
 
 
+def rating_of(events: ir.Table) -> ir.Value:
+    """What names a rating within its subject: its own id; a survey's by aspect; feedback on a delivery by position."""
+    return ibis.cases(
+        (events.type == SURVEYED, events.aspect),
+        else_=events.rating_id.coalesce(events.position.cast("string")),
+    )
+
+
 RATINGS = Table(
     name="ratings",
     label=label("Ratings", "满意度"),
-    aggregates=("contact", "delivery"),
+    aggregates=("contact", "delivery", "survey"),
     key=("aggregate", "subject", "rating"),
     partition=("aggregate", "subject"),
     columns=COLUMNS,
@@ -68,6 +75,11 @@ RATINGS = Table(
             "contacts",
             ("contact_id", *OF_CONTACT),
             lambda changed, _: changed.select(aggregate=ibis.literal("contact"), subject="contact_id"),
+        ),
+        Reach(
+            "surveys",
+            ("survey_id", "customer_id", "channel"),
+            lambda changed, _: changed.select(aggregate=ibis.literal("survey"), subject="survey_id"),
         ),
     ),
 )

@@ -9,6 +9,7 @@ from ledger.rulebook.expressions import Kind
 from projections.tables.definition import Inputs, Reach, Table, beside, label
 from projections.tables.fold import count, edge, first, first_at, fold, kinds, last, last_at, sources, status
 from projections.tables.groups import group_reach, group_rows, lineage_rows
+from projections.tables.priority import ASSESSED, MARKS, RULED, SCORED, ruled, scored
 
 REOPENED = ("requirement.reopened",)
 REQUIREMENT = {
@@ -63,13 +64,15 @@ OF_DELIVERY: dict[str, Kind] = {
     "due_at": "time",
     "delivered_at": "time",
 }
-COLUMNS: dict[str, Kind] = {"requirement_id": "text", **kinds(REQUIREMENT), **OF_DELIVERY, "delivery_status": "text"}
+OWN: dict[str, Kind] = {"requirement_id": "text", **kinds(REQUIREMENT)}
+COLUMNS: dict[str, Kind] = {**OWN, **RULED, **OF_DELIVERY, "delivery_status": "text"}
 
 
 def _requirements(inputs: Inputs) -> ir.Table:
     events = inputs.events("requirement")
     rows = fold(events, {"requirement_id": events.subject}, REQUIREMENT)
     rows = rows.mutate(status=ibis.ifelse(rows.merged_into.notnull(), "merged", rows.status))
+    rows = ruled(rows, inputs.stage("assessed", _assessments(inputs)), inputs, OWN)
     deliveries = inputs.table("deliveries")
     keys = inputs.keys()
     if keys is not None:
@@ -111,6 +114,13 @@ REQUIREMENTS = Table(
     rows=_requirements,
     sources=sources(REQUIREMENT),
     cells=REQUIREMENT,
+    worked_out={
+        "assessed_roles": ("assessments",),
+        "rule_score": ("assessments",),
+        "rule_priority": ("assessments", "kano"),
+        "roles_differ": ("assessments",),
+        "priority_differs": ("priority", "assessments", "kano"),
+    },
     borrowed={
         "deliveries": ("deliveries", "delivery_id"),
         "delivery_id": ("deliveries", "delivery_id"),
@@ -162,22 +172,14 @@ REQUIREMENT_LINEAGE = Table(
     ),
 )
 
-ASSESSED = "requirement.assessed"
-ASSESSMENT = {
-    "urgency": last("urgency", ASSESSED),
-    "importance": last("importance", ASSESSED),
-    "benefit": last("benefit", ASSESSED),
-    "effort": last("effort", ASSESSED),
-    "against_strategy": last("against_strategy", ASSESSED),
-    "assessed_at": last_at(ASSESSED),
-    "times": count(ASSESSED),
-}
+ASSESSMENT = {**MARKS, "assessed_at": last_at(ASSESSED), "times": count(ASSESSED)}
 
 
 def _assessments(inputs: Inputs) -> ir.Table:
     events = inputs.events("requirement")
     events = events.filter(events.type == ASSESSED)
-    return fold(events, {"requirement_id": events.subject, "role": events.role}, ASSESSMENT)
+    rows = fold(events, {"requirement_id": events.subject, "role": events.role}, ASSESSMENT)
+    return scored(rows, inputs.book)
 
 
 ASSESSMENTS = Table(
@@ -186,10 +188,14 @@ ASSESSMENTS = Table(
     aggregates=("requirement",),
     key=("requirement_id", "role"),
     partition=("requirement_id",),
-    columns={"requirement_id": "text", "role": "text", **kinds(ASSESSMENT)},
+    columns={"requirement_id": "text", "role": "text", **kinds(ASSESSMENT), **SCORED},
     rows=_assessments,
     sources=sources(ASSESSMENT),
     cells=ASSESSMENT,
+    worked_out={
+        "score": ("urgency", "importance", "benefit", "effort"),
+        "rule_priority": ("urgency", "importance", "benefit", "effort", "against_strategy"),
+    },
     part="role",
 )
 

@@ -82,7 +82,9 @@ def test_a_subject_now_and_then(local: httpx.Client, shop: Program) -> None:
     assert now["tables"]["requirements"] == [row]
     replayed = local.get(f"/v1/requirement/{subject}", params={"as_of": shop.ledger.head().position}).json()
     assert replayed == now
-    first = local.get(f"/v1/history/requirement/{subject}").json()["items"][0]["position"]
+    items = local.get(f"/v1/history/requirement/{subject}").json()["items"]
+    # the contact it came from stands before it
+    first = next(item["position"] for item in items if item["event"]["type"] == "requirement.captured")
     then = local.get(f"/v1/requirement/{subject}", params={"as_of": first}).json()
     assert then["tables"]["requirements"][0]["status"] == "captured"
     assert local.get(f"/v1/requirement/{subject}", params={"as_of": first - 1}).status_code == 404
@@ -103,6 +105,7 @@ def test_the_history_of_a_requirement_crosses_aggregates_and_hides_nothing(local
         assert all(set(item["words"]) == {"en", "zh"} for item in one["items"])
     book = local.get("/v1/history/rulebook/customer_service").json()
     assert book["items"][0]["event"]["type"] == "rulebook.published"
+    assert local.get("/v1/history/emperor/none-such").status_code == 404
 
 
 def test_a_cell_is_explained_by_its_event(local: httpx.Client) -> None:

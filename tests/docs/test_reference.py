@@ -21,6 +21,7 @@ from ledger.rulebook.loading import default_book
 from ledger.rulebook.model import RuleBook
 from ledger.settings import Settings
 from projections.tables import READABLE
+from projections.tables.standing import STANDING
 
 Pages = dict[str, str]
 
@@ -47,10 +48,14 @@ def test_every_event_type_with_every_field(reference: Pages) -> None:
     assert all(aggregate.label.zh in reference["events.md"] for aggregate in AGGREGATES.values())
 
 
-def test_every_table_with_every_column(reference: Pages) -> None:
+def test_every_table_with_every_column(generator: ModuleType, reference: Pages) -> None:
     sections = _sections(reference["tables.md"], "## ")
+    late = sections.pop(generator.STANDING_TITLE)
     assert set(sections) == set(READABLE)
-    for name, table in READABLE.items():
+    sections |= _sections(late, "### ")
+    assert set(sections) == {*READABLE, *STANDING}
+    for name, table in {**READABLE, **STANDING}.items():
+        assert table.label.zh in sections[name]
         rows = [line for line in sections[name].splitlines() if line.startswith("| `")]
         assert [row.split("`")[1] for row in rows] == list(table.columns)
         assert all(row.split("|")[3].strip() for row in rows), "a column without what sets it"

@@ -130,6 +130,14 @@ def test_rows_of_a_group_must_stand_together():
         mapping.events(Row(5, ["", "1", "2026-04-01 08:00", "A", "new", "", ""]))
 
 
+def test_days_are_checked_and_a_mapping_or_list_is_told_by_no_row():
+    told = "data: {dimensions: {column: Nr}, kpi: k, period_start: 2026-02-30}"
+    text = MAPPING.replace("type: contact.received", "type: baseline.frozen").replace("data: {solved: true}", told)
+    found = problems(text.replace("contact.resolved", "baseline.frozen"))
+    assert any("dimensions is a mapping, which a row of a file cannot tell" in each for each in found), found
+    assert any("'2026-02-30' does not fit period_start" in each for each in found), found
+
+
 def test_equal_rows_are_told_apart_by_copy():
     text = MAPPING.replace('id: "{Nr}/received"', 'id: "{digest}-{copy}"')
     mapping = compiled(text)

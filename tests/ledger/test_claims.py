@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from ledger.claims import claim, encode_json, stored
 from ledger.errors import Invalid
+from ledger.events import CATALOGUE
 from ledger.vocabulary import instant, instant_text
 
+FROZEN = CATALOGUE["baseline.frozen"].example
+ISSUED = CATALOGUE["report.issued"].example
+SAMPLED = CATALOGUE["review.sampled"].example
 PURCHASE = {"order_id": "o-1", "amount": 100, "currency": "EUR"}
 RECEIVED = {"channel": "phone", "department": "desk", "kind": "inquiry"}
 
@@ -133,12 +137,59 @@ def test_data_is_an_object(data):
         ("requirement.assessed", {"role": "product", "urgency": 0, "importance": 6}, "data.urgency"),
         ("requirement.value_assessed", {"quarter": "2026-Q5"}, "data.quarter"),
         ("requirement.value_assessed", {"quarter": "2026-Q1", "cost_saved": 5}, "data"),
+        ("plan.drafted", {"objective": "o", "goal_value": 1}, "data.unit"),
+        ("plan.drafted", {"objective": "o", "unit": "min", "goal_value": 1, "budget": 5}, "data"),
+        ("plan.progress_reviewed", {"cadence": "monthly", "percent": 5, "spent": 5}, "data"),
+        ("plan.progress_reviewed", {"cadence": "weekly", "percent": 5}, "data.cadence"),
+        ("notice_delivery.sent", {"notice_id": "N", "customer_id": "C", "channel": "push"}, "data.channel"),
+        ("script.published", {"title": "t", "wording": ""}, "data.wording"),
+        ("script.revised", {"wording": "w" * 20_001}, "data.wording"),
+        ("survey.answered", {"aspect": "overall", "score": 6, "scale": 5}, "data"),
+        ("baseline.frozen", {**FROZEN, "period_end": "2025-12-31"}, "data"),
+        ("baseline.frozen", {**FROZEN, "statistic": "mode"}, "data.statistic"),
+        ("baseline.frozen", {**FROZEN, "sample": -1}, "data.sample"),
+        ("baseline.frozen", {**FROZEN, "dimensions": {"channel": 1}}, "data.dimensions.channel"),
+        ("baseline.frozen", {**FROZEN, "dimensions": {"channel": "s" * 201}}, "data.dimensions.channel"),
+        ("baseline.frozen", {**FROZEN, "dimensions": [["channel", "sms"]]}, "data.dimensions"),
+        ("report.issued", {**ISSUED, "digest": "sha256:00"}, "data.digest"),
+        ("report.issued", {**ISSUED, "period_end": "2025-12-31"}, "data"),
+        ("report.issued", {**ISSUED, "figures": {"metric": "m"}}, "data.figures"),
+        ("report.issued", {**ISSUED, "figures": [{"metric": "m", "value": 0.5}]}, "data.figures.0.value"),
+        ("report.issued", {**ISSUED, "figures": [{"metric": "m", "colour": "red"}]}, "data.figures.0.colour"),
         ("customer.key_destroyed", {"basis": "", "request_id": "r"}, "data.basis"),
         ("record.voided", {"voided_position": 0}, "data.voided_position"),
     ],
 )
 def test_values_outside_their_bounds_are_refused(name, data, path):
     assert path in problems_of(name, "S-1", data)
+
+
+DAYS = [
+    "2026-02-29",
+    "2026-04-31",
+    "2026-13-01",
+    "2026-4-1",
+    "20260401",
+    "0999-01-01",
+    "2026-04-01T00:00:00Z",
+    20260401,
+]
+WEEKS = ["2025-W53", "2026-W54", "2026-W00", "2026-14", "2026W14", "2026-W14-1", 202614]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "field", "wrong"),
+    [("baseline.frozen", FROZEN, "period_start", day) for day in DAYS]
+    + [("review.sampled", SAMPLED, "week", week) for week in WEEKS],
+)
+def test_days_and_weeks_are_those_of_the_calendar(name, data, field, wrong):
+    assert f"data.{field}" in problems_of(name, "S-1", {**data, field: wrong})
+
+
+def test_the_last_days_and_weeks_of_a_year_are_taken():
+    assert CATALOGUE["baseline.frozen"].model(**{**FROZEN, "period_start": "2024-02-29"})
+    for week in ("2026-W53", "2025-W52", "2026-W01"):
+        assert CATALOGUE["review.sampled"].model(**{**SAMPLED, "week": week})
 
 
 def test_unknown_attributes_and_a_wrong_expected_version_are_refused():

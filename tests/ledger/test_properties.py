@@ -19,6 +19,10 @@ STEPS = (
     + [f"handoff.{name}" for name in ("requested", "answered", "withdrawn")]
     + [f"requirement.{name}" for name in ("captured", "rejected", "closed", "reopened", "unmerged")]
     + [f"delivery.{name}" for name in ("milestone_set", "milestone_reached", "refused", "cancelled")]
+    + [f"plan.{name}" for name in ("drafted", "task_added", "task_started", "task_completed", "closed")]
+    + [f"notice.{name}" for name in ("issued", "withdrawn")]
+    + [f"notice_delivery.{name}" for name in ("sent", "sent", "confirmed")]
+    + [f"review.{name}" for name in ("sampled", "scored", "rectified")]
     + ["contact.merged", "requirement.merged", "requirement.reopened", "delivery.planned", "delivery.delivered"] * 2
 )
 NAMES = ["A", "B", "C"]
@@ -27,7 +31,7 @@ NAMES = ["A", "B", "C"]
 def step(name, subject, other, hour):
     """A claim about one of three subjects that may name another of them."""
     fields = {field.name for field in CATALOGUE[name].fields}
-    named = {"into_id": other, "requirement_id": other, "pause_id": other, "milestone_id": other}
+    named = dict.fromkeys(("into_id", "requirement_id", "notice_id", "pause_id", "milestone_id", "task_id"), other)
     if name == "handoff.requested":
         named = {}
     return name, subject, {field: value for field, value in named.items() if field in fields}, f"{hour:02}:00"
@@ -58,7 +62,7 @@ UNSHRUNK = [Phase.explicit, Phase.reuse, Phase.generate]  # a smaller seed is no
 
 def play(chronicle, history):
     """Tell a history unit by unit, leaving out what is refused."""
-    openings = ("requirement.captured", "contact.received", "handoff.requested")
+    openings = ("requirement.captured", "contact.received", "handoff.requested", "notice.issued")
     chronicle.given(*((opening, name, {}, "08:00") for opening in openings for name in NAMES))
     for unit in history:
         claims = []
@@ -101,6 +105,8 @@ def assert_no_nonsense(chronicle):
                 pause[1] = entry.occurred_at
             elif entry.type == "delivery.planned":
                 assert ("requirement", entry.data.requirement_id) in opened
+            elif entry.type == "notice_delivery.sent":
+                assert ("notice", entry.data.notice_id) in opened
         spans = sorted((span for span in pauses.values() if span[0] != span[1]), key=lambda span: span[0])
         for earlier, later in pairwise(spans):
             assert earlier[1] is not None
@@ -154,8 +160,8 @@ def test_what_remains_after_voids_would_have_been_accepted_alone(new_chronicle, 
     remaining = [e for e in chronicle.entries if e.position not in voided and not isinstance(e.data, RecordVoided)]
     for entry in remaining:
         earlier = any(other.stream == entry.stream and other.position < entry.position for other in remaining)
-        if entry.type == "delivery.planned" and earlier:
-            return  # planned anew on what has become of the requirement since: no place before would do
+        if entry.type in ("delivery.planned", "notice_delivery.sent") and earlier:
+            return  # told anew on what has become of the requirement or notice since: no place before would do
     # Any other opening told anew takes its old place.
     remaining.sort(key=lambda e: first[e.aggregate, e.subject] if opens_alone(e) else e.position)
     retold = new_chronicle()
@@ -167,7 +173,7 @@ def test_what_remains_after_voids_would_have_been_accepted_alone(new_chronicle, 
 
 
 def opens_alone(entry):
-    return entry.data.about.opens and entry.aggregate != "delivery"
+    return entry.data.about.opens and entry.aggregate not in ("delivery", "notice_delivery")
 
 
 @settings(max_examples=100, deadline=None)

@@ -193,3 +193,41 @@ def test_a_delivery_refused_under_a_merge_bars_no_void(chronicle):
     chronicle.given(("requirement.merged", "RQ-1", {"into_id": "RQ-2"}), ("delivery.refused", "DL-1"))
     chronicle.tell(chronicle.void("requirement.assessed"))
     chronicle.tell(chronicle.void("delivery.refused"))
+
+
+def test_a_notice_is_not_voided_from_under_its_deliveries(chronicle):
+    sent = ("notice_delivery.sent", "ND-1", {"notice_id": "NT-1"})
+    chronicle.given(("notice.issued", "NT-1"), sent, ("notice_delivery.delivered", "ND-1"))
+    refusal = chronicle.refuses(chronicle.void("notice.issued"), rule=NONSENSE)
+    assert "position 2 (notice_delivery.sent of ND-1)" in refusal.message
+    chronicle.tell(chronicle.void("notice.issued"), ("notice.issued", "NT-1", {"important": False}))
+    everything = ("notice.issued", "notice_delivery.delivered", "notice_delivery.sent")
+    chronicle.tell(*(chronicle.void(name) for name in everything))
+    assert chronicle.state("notice_delivery", "ND-1") is None
+
+
+def test_a_withdrawal_of_a_notice_is_voided_whatever_was_sent(chronicle):
+    late = ("notice_delivery.sent", "ND-1", {"notice_id": "NT-1"}, "12:00")
+    chronicle.given(("notice.issued", "NT-1"), ("notice.withdrawn", "NT-1", {}, "11:00"))
+    chronicle.refuses(late, rule="notice_delivery.notice_withdrawn")
+    chronicle.given(chronicle.void("notice.withdrawn"), late)
+    chronicle.given(("notice.withdrawn", "NT-1", {}, "11:00"))
+    chronicle.given(("notice_delivery.delivered", "ND-1"))
+    chronicle.given(chronicle.void("notice_delivery.delivered"))
+
+
+def test_what_a_plan_names_is_voided_with_what_depends_on_it(chronicle):
+    chronicle.given(("plan.drafted", "PL-1"), ("plan.task_added", "PL-1"), ("plan.task_completed", "PL-1"))
+    assert "plan.task_completed" in chronicle.refuses(chronicle.void("plan.task_added"), rule=NONSENSE).message
+    spent = ("plan.progress_reviewed", "PL-1")
+    chronicle.given(spent)
+    in_euro = ("plan.drafted", "PL-1", {"currency": "EUR"})
+    refusal = chronicle.refuses(chronicle.void("plan.drafted"), in_euro, rule=NONSENSE)
+    assert "plan.progress_reviewed of PL-1" in refusal.message
+    chronicle.tell(chronicle.void("plan.task_added"), chronicle.void("plan.task_completed"))
+
+
+def test_baselines_and_reports_are_corrected_in_one_unit(chronicle):
+    for name in ("baseline.frozen", "report.issued"):
+        chronicle.given((name, "B-1"))
+        chronicle.tell(chronicle.void(name), (name, "B-1"))

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger.claims import Recorded, encode, stored
+from ledger.claims import Recorded, claim, encode, stored
 from ledger.events import CATALOGUE, COLUMNS
 from ledger.log.application import Ledger
 from ledger.rulebook.calendars import local_day as local_day_of
@@ -145,6 +145,10 @@ def expected(entry: Recorded) -> dict[str, Any]:
             value = instant_us(value)
         elif COLUMNS[field.name] == "quarter":
             value = day_us(date(int(value[:4]), 3 * int(value[-1]) - 2, 1))
+        elif COLUMNS[field.name] == "week":
+            value = day_us(date.fromisocalendar(int(value[:4]), int(value[-2:]), 1))
+        elif COLUMNS[field.name] == "day":
+            value = day_us(date.fromisoformat(value))
         row[field.name] = str(value) if COLUMNS[field.name] == "text" else value
     return row
 
@@ -224,3 +228,36 @@ def test_the_local_day_is_that_of_zoneinfo_on_both_engines(postgres: str, zone: 
         in_duckdb = engine.execute(str(ibis.to_sql(query, dialect="duckdb"))).fetchall()
     assert sorted(in_postgres) == wanted
     assert sorted(in_duckdb) == wanted
+
+
+WEEKS = ["2020-W53", "2021-W01", "2024-W01", "2024-W52", "2025-W01", "2026-W01", "2026-W53", "1000-W01", "9999-W52"]
+
+
+def test_weeks_begin_on_their_monday_on_both_engines(examples: Ledger) -> None:
+    head = examples.head().position
+    sampled = {"contact_id": "C", "seed": 1}
+    examples.append(
+        [
+            [
+                claim(
+                    "review.sampled",
+                    f"of {week}",
+                    {**sampled, "week": week},
+                    id=week,
+                    source="urn:weeks",
+                    occurred_at=AT,
+                )
+            ]
+            for week in WEEKS
+        ],
+        "key",
+    )
+    wanted = [day_us(date.fromisocalendar(int(week[:4]), int(week[-2:]), 1)) for week in WEEKS]
+    with examples.pool.connection() as connection:
+        query = "SELECT week FROM log.events WHERE position > %s ORDER BY position"
+        assert [row[0] for row in connection.execute(query, [head])] == wanted
+        book = live(connection).book_text
+    with Engine(book) as engine:
+        engine.load(examples, head + len(WEEKS))
+        found = sorted(engine.rows("raw_events"), key=lambda row: row["position"])
+    assert [row["week"] for row in found[head:]] == wanted

@@ -111,6 +111,49 @@ def test_a_delivery_shows_what_it_is_about(life: tuple[Ledger, dict[str, int]]) 
     assert told["other"] not in found
 
 
+def test_a_delivery_of_a_notice_shows_the_notice_and_no_other_delivery_of_it(postgres: str, template: str) -> None:
+    with new_ledger(postgres, template) as ledger:
+        world = World(ledger)
+        issue = world.tell("notice.issued", "N", "2025-03-03 09:00", topic="New terms", important=True, plan_id="P")
+        send = world.tell(
+            "notice_delivery.sent", "N1", "2025-03-03 10:00", notice_id="N", customer_id="C", channel="sms"
+        )
+        other = world.tell(
+            "notice_delivery.sent", "N2", "2025-03-03 10:00", notice_id="N", customer_id="D", channel="announcement"
+        )
+        confirm = world.tell("notice_delivery.confirmed", "N1", "2025-03-03 11:00")
+        withdraw = world.tell("notice.withdrawn", "N", "2025-03-04 09:00")
+        assert positions(history(ledger, "notice_delivery", "N1")) == [issue, send, confirm, withdraw]
+        assert positions(history(ledger, "notice", "N")) == [issue, send, other, withdraw]
+        assert positions(history(ledger, "customer", "C")) == [send]
+        assert positions(history(ledger, "plan", "P")) == [issue]
+
+
+def test_mappings_and_lists_are_said_in_words(postgres: str, template: str) -> None:
+    with new_ledger(postgres, template) as ledger:
+        world = World(ledger)
+        period = {"period_start": "2025-01-01", "period_end": "2025-02-28"}
+        figure = {"kpi": "resolution", "statistic": "ratio", "value": 9000, "unit": "bp", "sample": 40}
+        by = {"department": "sales", "channel": "email"}
+        world.tell("baseline.frozen", "B", "2025-03-03 09:00", **period, **figure, dimensions=by)
+        world.tell("baseline.frozen", "B2", "2025-03-03 09:00", **period, **figure)
+        figures = [{"metric": "resolution"}, {"metric": "complaint_rate"}]
+        digest = f"sha256:{64 * '0'}"
+        world.tell(
+            "report.issued", "A", "2025-03-03 09:00", **period, report_kind="annual", figures=figures, digest=digest
+        )
+        (frozen,) = history(ledger, "baseline", "B")
+        (bare,) = history(ledger, "baseline", "B2")
+        (issued,) = history(ledger, "report", "A")
+    assert "Broken down by = channel = email, department = sales; First day = 2025-01-01" in frozen.words["en"]
+    assert "维度＝channel＝email、department＝sales；起始日＝2025-01-01" in frozen.words["zh"]
+    assert "Broken down by = none;" in bare.words["en"]
+    assert "维度＝无；" in bare.words["zh"]
+    assert "Figures = 2 in all; Digest = sha256:" in issued.words["en"]
+    assert "报告类型＝年度效果评估报告" in issued.words["zh"]
+    assert "指标结果＝共 2 项" in issued.words["zh"]
+
+
 def test_as_of_an_earlier_position_later_links_are_unknown(life: tuple[Ledger, dict[str, int]]) -> None:
     ledger, told = life
     found = positions(history(ledger, "requirement", "R", as_of=told["transfer"]))

@@ -141,5 +141,25 @@ def new_ledger(postgres: str, template: str, *, simulated: bool = True, book: st
 
 
 def play_company(ledger: Ledger, contacts: int, days: int, seed: int = 5) -> None:
-    """Tell the ledger the first days of a simulated year."""
+    """Tell the ledger the first days of a simulated year, and what a small company may not come to by itself."""
     play(Direct(ledger, "simulator"), company(seed=seed, contacts=contacts, days=days, start=date(2025, 1, 1)))
+    now = ledger.now().astimezone(SHANGHAI).replace(tzinfo=None).isoformat()
+    world = World(ledger)
+    for name in ("Z-1", "Z-2"):
+        world.tell("customer.registered", name, now)
+    world.tell("customer.merged", "Z-2", now, into_id="Z-1")
+    steps: dict[str, dict[str, Any]] = {
+        "alert_raised": {"indicator": "silence", "evidence": "no contact"},
+        "alert_answered": {"owner_id": "bo", "contact_id": "K-000001"},
+        "cause_diagnosed": {"cause": "service"},
+        "cause_verified": {"correct": True},
+        "win_back_planned": {},
+        "won_back": {},
+    }
+    for step, data in steps.items():
+        world.tell(f"customer.{step}", "Z-1", now, alert_id="A-1", **data)
+    world.tell("customer.churned", "Z-1", now, cause="price")
+    world.tell(
+        "report.issued", "RP-1", now, report_kind="diagnosis", period_start="2025-01-01", period_end="2025-01-31",
+        figures=[], digest="sha256:" + "0" * 64,
+    )  # fmt: skip

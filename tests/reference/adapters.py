@@ -1,6 +1,6 @@
 """The three ways to the same tables: kept up batch by batch, replayed in DuckDB, and the plain reference."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -11,11 +11,15 @@ from ledger.log.application import Ledger
 from projections import generations
 from projections.generations import Generation
 from projections.kpis import figures
+from projections.periods import Grain, split
 from projections.projector import Batches
+from projections.standing import moments, rows_sql
 from projections.tables import READABLE
+from projections.tables.standing import STANDING
 from replays.as_of import tables_at
-from tests.reference.asking import Answer
+from tests.reference.asking import Answer, Answers
 from tests.reference.book import Book
+from tests.reference.calendars import day_number
 from tests.reference.differences import Counters
 from tests.reference.events import Told
 from tests.reference.expressions import Row
@@ -23,6 +27,8 @@ from tests.reference.figures import counters
 from tests.reference.recorded import told
 from tests.reference.tables import Tables, tables
 
+FIRST, LAST = date(2000, 1, 1), date(2049, 12, 31)
+STANDING_KEYS = {name: table.key for name, table in STANDING.items()}
 KEYS = {name: table.key for name, table in READABLE.items()}
 
 
@@ -69,18 +75,31 @@ def reference(
     return made, counters(made, book)
 
 
-def asked(ledger: Ledger, asked_at: int) -> dict[str, Answer]:
-    """Every figure over all days, as the ledger answers it from counters and rows at a moment of asking."""
+def asked(ledger: Ledger, metrics: Sequence[str], asked_at: int, grain: Grain, first: date, last: date) -> Answers:
+    """Figures over these days, as the ledger answers them from counters and rows at a moment of asking."""
     with ledger.database.connect() as connection, connection.transaction():
-        answer = figures(connection, asked=asked_at, grain="all", first=date(2000, 1, 1), last=date(2049, 12, 31))
+        answer = figures(connection, metrics, asked=asked_at, grain=grain, first=first, last=last)
     return {
-        figure.metric.name: Answer(
+        (figure.metric.name, day_number(figure.period.last), tuple(figure.dimensions.values())): Answer(
             figure.value if figure.metric.type == "median" else figure.numerator,  # type: ignore[arg-type]
             figure.denominator,
             figure.open,
         )
         for figure in answer.figures
     }
+
+
+def standing(ledger: Ledger, asked_at: int, grain: Grain, first: date, last: date) -> Tables:
+    """The rows of the tables that are worked out when they are read."""
+    with ledger.database.connect() as connection, connection.transaction():
+        generation = generations.live(connection)
+        before = moments(connection, generation, split(first, last, grain), asked_at)
+        made = {}
+        for name, table in STANDING.items():
+            query = rows_sql(generation.book_text, generation.schema, name)
+            rows = connection.execute(before + sql.SQL(query)).fetchall()
+            made[name] = [dict(zip(table.columns, row, strict=True)) for row in rows]
+        return made
 
 
 def recorded(ledger: Ledger) -> list[Told]:

@@ -49,6 +49,19 @@ class Metric:
     denominator: str = "true"
     value: str | None = None
     by: tuple[str, ...] = ()
+    per: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Priority:
+    """The rule of priority: score per role, what makes low, and (priority, mean score from which on)."""
+
+    score: str
+    low_when: str
+    levels: tuple[tuple[str, int], ...]
+
+    def level(self, score: int, roles: int) -> str:
+        return next((name for name, least in self.levels if score >= least * roles), "low")
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,9 @@ class Book:
     calendars: dict[str, Calendar] = field(default_factory=dict)
     targets: tuple[Target, ...] = ()
     metrics: tuple[Metric, ...] = ()
+    priority: Priority | None = None
+    cadences: dict[str, str] = field(default_factory=dict)
+    """tier → how often its customers are to be in contact"""
 
     @classmethod
     def parse(cls, text: str) -> "Book":
@@ -67,6 +83,8 @@ class Book:
             {each["name"]: _calendar(each, zone) for each in raw.get("calendars", [])},
             tuple(_target(each) for each in raw.get("targets", [])),
             tuple(_metric(each) for each in raw.get("metrics", [])),
+            _priority(raw.get("priority")),
+            {each["tier"]: each["every"] for each in raw.get("cadences", [])},
         )
 
     def targets_of(self, table: str) -> list[Target]:
@@ -114,6 +132,13 @@ def _duration(text: str) -> tuple[int | None, int | None]:
     return (None, count) if unit.startswith("working") else (count * UNITS[unit], None)
 
 
+def _priority(raw: dict[str, Any] | None) -> Priority | None:
+    if raw is None:
+        return None
+    levels = tuple((each["priority"], each["from"]) for each in raw["levels"])
+    return Priority(raw["score"], str(raw.get("low_when", "false")), levels)
+
+
 def _metric(raw: dict[str, Any]) -> Metric:
     return Metric(
         name=raw["name"],
@@ -125,4 +150,5 @@ def _metric(raw: dict[str, Any]) -> Metric:
         denominator=str(raw.get("denominator", "true")),
         value=raw.get("value"),
         by=tuple(raw.get("by", [])),
+        per=tuple(raw.get("per", [])),
     )

@@ -71,6 +71,41 @@ def tier_spells(streams: Streams) -> list[Row]:
     return rows
 
 
+def is_active(stream: list[Told]) -> bool:
+    """Whether what was told so far, in order, makes an active customer: registered, of that stage, not churned."""
+    stage = last(of(stream, "customer.registered", "customer.stage_changed"), "stage")
+    churn = last_unless_followed(stream, "customer.churned", "customer.won_back", "customer.purchased")
+    return bool(of(stream, "customer.registered")) and stage == "customer" and churn is None
+
+
+def active_spells(streams: Streams) -> list[Row]:
+    """Reading taken: what occurred before the registration takes effect with it, as nobody is active before."""
+    rows = []
+    for customer_id, stream in streams.items():
+        spells: list[list[int]] = []
+        active = False
+        registered_at = stream[0].occurred_at
+        for number, event in enumerate(stream, start=1):
+            if is_active(stream[:number]) == active:
+                continue
+            active = not active
+            at = max(event.occurred_at, registered_at)
+            if active:
+                spells.append([at])
+            else:
+                spells[-1].append(at)
+        for number, (from_at, *until) in enumerate(spells, start=1):
+            rows.append(
+                {
+                    "customer_id": customer_id,
+                    "spell": number,
+                    "from_at": from_at,
+                    "until_at": until[0] if until else None,
+                }
+            )
+    return rows
+
+
 def alerts(streams: Streams, groups: Groups, book: Book) -> tuple[list[Row], list[Row]]:
     """(the table, its clocks). Reading taken: only an alert whose raising counts has a row (valid_at)."""
     rows, clocks = [], []

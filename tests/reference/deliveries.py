@@ -89,6 +89,7 @@ def tellings(
                 "delivery_id": delivery_id,
                 "customer_id": customer_id,
                 "requirement_id": own,
+                "owner_id": delivery["owner_id"],
                 "delivered_at": delivery["delivered_at"],
                 "joined_at": joined_at,
                 "started_at": max(delivery["delivered_at"], joined_at or delivery["delivered_at"]),
@@ -106,21 +107,21 @@ def tellings(
     return rows, clocks
 
 
-def milestones(streams: Streams) -> list[Row]:
+def milestones(aggregate: str, streams: Streams) -> list[Row]:
     """Reading taken: only a milestone whose setting counts has a row (valid_at)."""
     rows = []
-    for delivery_id, stream in streams.items():
-        named = of(stream, "delivery.milestone_set", "delivery.milestone_reached")
-        for milestone_id in sorted({event.data["milestone_id"] for event in of(stream, "delivery.milestone_set")}):
+    for subject, stream in streams.items():
+        named = of(stream, f"{aggregate}.milestone_set", f"{aggregate}.milestone_reached")
+        for milestone_id in sorted({event.data["milestone_id"] for event in of(stream, f"{aggregate}.milestone_set")}):
             own = [event for event in named if event.data["milestone_id"] == milestone_id]
             rows.append(
                 {
-                    "aggregate": "delivery",
-                    "subject": delivery_id,
+                    "aggregate": aggregate,
+                    "subject": subject,
                     "milestone_id": milestone_id,
-                    "set_at": first_at(of(own, "delivery.milestone_set")),
-                    "due_at": last(of(own, "delivery.milestone_set"), "due_at"),
-                    "reached_at": first_at(of(own, "delivery.milestone_reached")),
+                    "set_at": first_at(of(own, f"{aggregate}.milestone_set")),
+                    "due_at": last(of(own, f"{aggregate}.milestone_set"), "due_at"),
+                    "reached_at": first_at(of(own, f"{aggregate}.milestone_reached")),
                 }
             )
     return rows

@@ -16,7 +16,7 @@ TOLD = 60
 def differences(
     left: Tables, right: Tables, names: tuple[str, str], keys: Mapping[str, tuple[str, ...]] = KEYS
 ) -> list[str]:
-    """One line per row or cell that differs: table, key, column, both values. Columns are those both sides have."""
+    """One line per row or cell that differs: table, key, column, both values."""
     found = []
     for table in left:
         key = keys[table]
@@ -30,6 +30,8 @@ def differences(
                     f"{table} {at}: only in {names[0] if at in ours else names[1]}: {ours.get(at) or theirs[at]}"
                 )
                 continue
+            for column in theirs[at].keys() - ours[at].keys():
+                found.append(f"{table}: {names[0]} has no column {column}")
             for column in ours[at]:
                 if column not in theirs[at]:
                     found.append(f"{table}: {names[1]} has no column {column}")

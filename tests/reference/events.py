@@ -9,12 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 OPENINGS = {
-    "customer": "customer.registered",
-    "contact": "contact.received",
-    "handoff": "handoff.requested",
-    "requirement": "requirement.captured",
-    "delivery": "delivery.planned",
+    "customer": ("customer.registered",),
+    "contact": ("contact.received",),
+    "handoff": ("handoff.requested",),
+    "requirement": ("requirement.captured",),
+    "delivery": ("delivery.planned",),
+    "plan": ("plan.drafted",),
+    "notice": ("notice.issued",),
+    "notice_delivery": ("notice_delivery.sent",),
+    "script": ("script.published",),
+    "review": ("review.sampled",),
+    "survey": ("survey.sent",),
+    "staff": ("staff.trained", "staff.assessed"),
+    "baseline": ("baseline.frozen",),
+    "report": ("report.issued",),
 }
+"""What begins a subject. A member of staff begins with whatever is told of them."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,8 @@ def streams(events: Iterable[Told], aggregate: str) -> Streams:
             found.setdefault(event.subject, []).append(event)
     opening = OPENINGS[aggregate]
     for stream in found.values():
-        stream.sort(key=lambda event: (event.type != opening, event.occurred_at, event.position))
-    return {subject: stream for subject, stream in found.items() if stream[0].type == opening}
+        stream.sort(key=lambda event: (event.type not in opening, event.occurred_at, event.position))
+    return {subject: stream for subject, stream in found.items() if stream[0].type in opening}
 
 
 def of(stream: Iterable[Told], *types: str) -> list[Told]:

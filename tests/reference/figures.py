@@ -8,6 +8,8 @@ from tests.reference.calendars import day_of
 from tests.reference.expressions import Row, evaluate
 from tests.reference.tables import Tables
 
+DAYS = ("quarter", "week", "period_end", "window_end")
+"""The columns of metrics' days."""
 Key = tuple[str, int, tuple[Any, ...]]
 """(metric, day as the tables number it, values of the metric's dimensions in the book's order, '' for none)"""
 
@@ -39,25 +41,35 @@ def rows_of(metric: Metric, tables: Tables, book: Book) -> list[Row]:
 
 
 def day_of_metric(metric: Metric, row: Row, book: Book) -> int:
-    """A quarter is a day already, whatever the zone; everything else is a moment."""
+    """A quarter or a week is a day already, whatever the zone; everything else is a moment."""
     at: int = row[metric.at]
-    return at if metric.at == "quarter" else day_of(at, book.zone)
+    return at if metric.at in DAYS else day_of(at, book.zone)
+
+
+def amount(expression: str, row: Row) -> int:
+    """What an expression adds to a sum: 1 or 0 for a condition, a number as it is, nothing for null."""
+    return int(evaluate(expression, row) or 0)
+
+
+def parts(metric: Metric, rows: list[Row]) -> tuple[int, int]:
+    """(numerator, denominator) of rows: one outside the denominator is not in the numerator."""
+    counted = [row for row in rows if amount(metric.denominator, row) != 0]
+    numerator = sum(amount(metric.numerator, row) for row in counted)
+    return numerator, sum(amount(metric.denominator, row) for row in counted)
 
 
 def counters(tables: Tables, book: Book) -> dict[Key, tuple[int, int]]:
-    """(metric, day, dimensions) → (numerator, denominator); a row outside the denominator is not in the numerator."""
-    numerators: Counter[Key] = Counter()
-    denominators: Counter[Key] = Counter()
+    """(metric, day, dimensions) → (numerator, denominator) of every ratio that is a sum of kept rows."""
+    counted: dict[Key, tuple[int, int]] = {}
     for metric in book.metrics:
-        if metric.type != "ratio":
+        if metric.type != "ratio" or metric.table not in tables:
             continue
+        groups: dict[Key, list[Row]] = {}
         for row in rows_of(metric, tables, book):
-            if evaluate(metric.denominator, row) is not True:
-                continue
             key = (metric.name, day_of_metric(metric, row, book), tuple(row[name] or "" for name in metric.by))
-            denominators[key] += 1
-            numerators[key] += evaluate(metric.numerator, row) is True
-    return {key: (numerators[key], count) for key, count in denominators.items()}
+            groups.setdefault(key, []).append(row)
+        counted |= {key: parts(metric, rows) for key, rows in groups.items()}
+    return {key: pair for key, pair in counted.items() if pair != (0, 0)}
 
 
 def median(name: str, tables: Tables, book: Book, begin: int, end: int) -> tuple[int | None, int]:

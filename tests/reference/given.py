@@ -29,6 +29,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "requirement.captured": {"source_kind": "contact", "expression": "explicit", "key": False, "found_late": False},
     "requirement.assessed": {"against_strategy": False},
     "requirement.value_assessed": {"high_value": False},
+    "notice.issued": {"topic": "new terms", "important": False},
 }
 
 

@@ -57,4 +57,16 @@ class Groups:
         return max((self.edges[subject][1] for subject in here ^ there), default=None)
 
     def rows(self, key: str) -> list[dict[str, object]]:
-        return [{key: subject, "survivor_id": survivor} for subject, survivor in self.survivors.items()]
+        """Whom each that is merged away ended with, and since when."""
+        return [
+            {key: subject, "survivor_id": survivor, "joined_at": self.joined_at(subject, survivor)}
+            for subject, survivor in self.survivors.items()
+        ]
+
+    def lineage(self, key: str) -> list[dict[str, object]]:
+        """Every step of every chain: with whom each has been, and since when."""
+        return [
+            {key: subject, "ancestor_id": ancestor, "joined_at": self.joined_at(subject, ancestor)}
+            for subject in self.edges
+            for ancestor in self.path(subject)[1:]
+        ]

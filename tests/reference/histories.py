@@ -45,10 +45,60 @@ STEPS = [
     72 * HOUR,
     120 * HOUR,
     30 * DAY,
+    100 * DAY,
 ]
-WEIGHTS = {"contact": 40, "customer": 18, "requirement": 22, "delivery": 14, "handoff": 6}
-INITIALS = {"contact": "c", "customer": "k", "requirement": "r", "delivery": "d", "handoff": "h"}
-POOLS = {"contact": 5, "customer": 3, "requirement": 4, "delivery": 3, "handoff": 2}
+WEIGHTS = {
+    "contact": 40,
+    "customer": 24,
+    "requirement": 20,
+    "delivery": 14,
+    "handoff": 6,
+    "plan": 12,
+    "notice": 4,
+    "notice_delivery": 10,
+    "script": 3,
+    "review": 6,
+    "survey": 6,
+    "staff": 5,
+    "baseline": 1,
+    "report": 1,
+}
+INITIALS = {
+    "contact": "c",
+    "customer": "k",
+    "requirement": "r",
+    "delivery": "d",
+    "handoff": "h",
+    "plan": "p",
+    "notice": "n",
+    "notice_delivery": "nd",
+    "script": "sc",
+    "review": "rv",
+    "survey": "sv",
+    "staff": "st",
+    "baseline": "b",
+    "report": "rp",
+}
+POOLS = {
+    "contact": 5,
+    "customer": 3,
+    "requirement": 4,
+    "delivery": 3,
+    "handoff": 2,
+    "plan": 2,
+    "notice": 2,
+    "notice_delivery": 4,
+    "script": 2,
+    "review": 3,
+    "survey": 3,
+    "staff": 2,
+    "baseline": 9,
+    "report": 9,
+}
+PEOPLE = {"customer": 50, "contact": 40, "staff": 8}
+MANY_CONTACTS = POOLS | {"contact": 60, "customer": 5, "staff": 3}
+"""For histories of customers and staff over time: they are heard of in many contacts, of which little is told."""
+
 AFTER = {
     "contact.resumed": "contact.paused",
     "contact.unmerged": "contact.merged",
@@ -61,6 +111,10 @@ AFTER = {
     "customer.cause_verified": "customer.alert_raised",
     "customer.win_back_planned": "customer.alert_raised",
     "customer.won_back": "customer.alert_raised",
+    "plan.milestone_reached": "plan.milestone_set",
+    "plan.task_started": "plan.task_added",
+    "plan.task_completed": "plan.task_added",
+    "review.rectified": "review.scored",
 }
 """What is mostly told only after something else of the same subject; the ledger refuses the rest."""
 
@@ -85,6 +139,8 @@ class Teller:
     random: Random
     zone: ZoneInfo
     now: int = ANCHORS[0]
+    weights: dict[str, int] = field(default_factory=lambda: WEIGHTS)
+    pools: dict[str, int] = field(default_factory=lambda: POOLS)
     moves: list[Move] = field(default_factory=list)
     deadlines: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     """Deadlines of running clocks by aggregate and subject, to hit them and to miss them by a µs."""
@@ -110,7 +166,7 @@ class Teller:
         self.moves = [move for move in self.moves if not any(move is each for each in unit)]
 
     def move(self) -> Move:
-        aggregate = self.weighted(WEIGHTS)
+        aggregate = self.weighted(self.weights)
         subject = self.named(aggregate)
         types = {move.type for move in self.moves if (move.aggregate, move.subject) == (aggregate, subject)}
         kind = self.weighted(AGGREGATES[aggregate]) if types else OPENINGS[aggregate]
@@ -148,7 +204,7 @@ class Teller:
             base = self.random.choice(ANCHORS)
         if self.chance(12):
             day = local_date(base, self.zone) + timedelta(days=self.random.randint(0, 6))
-            base = midnight(day, self.zone)
+            base = midnight(day.replace(day=1) if self.chance(40) else day, self.zone)
         else:
             base += self.random.choice(STEPS) * (-1 if self.chance(8) else 1)
         return base + self.random.choice([-1, 0, 0, 0, 0, 1])
@@ -160,7 +216,7 @@ class Teller:
         return self.now
 
     def named(self, aggregate: str) -> str:
-        return f"{INITIALS[aggregate]}{self.random.randint(1, POOLS[aggregate])}"
+        return f"{INITIALS[aggregate]}{self.random.randint(1, self.pools[aggregate])}"
 
     def opened(self, aggregate: str) -> str:
         """Mostly one that was opened."""

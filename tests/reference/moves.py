@@ -1,10 +1,7 @@
 """What a drawn event says: per type its weight within its aggregate, and how its fields are drawn."""
 
-from collections.abc import Callable
-from random import Random
-from typing import Any, Protocol
-
-from tests.reference.calendars import SECOND
+from tests.reference.programme_moves import PROGRAMME, PROGRAMME_FIELDS
+from tests.reference.words import CAUSES, CHANNELS, QUARTERS, Data, Draw, Fields, Words, score
 
 VOID = "record.voided"
 OPENINGS = {
@@ -13,64 +10,17 @@ OPENINGS = {
     "handoff": "handoff.requested",
     "requirement": "requirement.captured",
     "delivery": "delivery.planned",
+    "plan": "plan.drafted",
+    "notice": "notice.issued",
+    "notice_delivery": "notice_delivery.sent",
+    "script": "script.published",
+    "review": "review.sampled",
+    "survey": "survey.sent",
+    "staff": "staff.assessed",
+    "baseline": "baseline.frozen",
+    "report": "report.issued",
 }
-CHANNELS = ["phone", "web_chat", "community", "email", "meeting"]
-CAUSES = ["service", "price", "communication"]
-DUE = [0, 3600 * SECOND, 24 * 3600 * SECOND, 72 * 3600 * SECOND, 30 * 24 * 3600 * SECOND]
-QUARTERS = ["2025-Q1", "2025-Q4", "2026-Q2"]
-
-
-class Draw(Protocol):
-    random: Random
-
-    def named(self, aggregate: str) -> str: ...
-
-    def opened(self, aggregate: str) -> str: ...
-
-    def said(self, subject: str, field: str) -> list[str]: ...
-
-    def chance(self, percent: int) -> bool: ...
-
-
-Data = dict[str, Any]
-Fields = Callable[["Words"], Data]
-
-
-class Words:
-    """What the fields are drawn from."""
-
-    def __init__(self, draw: Draw, subject: str, occurred_at: int) -> None:
-        self.draw, self.subject, self.occurred_at = draw, subject, occurred_at
-
-    def one(self, *values: Any) -> Any:
-        return self.draw.random.choice(values)
-
-    def flag(self) -> bool:
-        return self.draw.chance(60)
-
-    def some(self, **values: Callable[[], Any]) -> Data:
-        """Each of the optional fields, or not."""
-        return {name: value() for name, value in values.items() if self.draw.chance(60)}
-
-    def customer(self) -> str:
-        return self.draw.named("customer")
-
-    def contact(self) -> str:
-        return self.draw.named("contact")
-
-    def requirement(self) -> str:
-        return self.draw.named("requirement")
-
-    def told(self, field: str, *values: str) -> Any:
-        """Mostly what the subject's events named in that field before."""
-        known = self.draw.said(self.subject, field)
-        return self.one(*(known if known and self.draw.chance(85) else values))
-
-    def id(self, prefix: str) -> str:
-        return f"{prefix}{self.one(1, 2)}"
-
-    def due(self) -> int:
-        return self.occurred_at + int(self.one(*DUE)) + int(self.one(-1, 0, 0, 1))
+"""The event a teller begins a subject with."""
 
 
 def data_for(draw: Draw, kind: str, subject: str, occurred_at: int) -> Data:
@@ -81,11 +31,6 @@ def _nothing(_: Words) -> Data:
     return {}
 
 
-def _score(w: Words) -> Data:
-    scale = w.one(5, 10)
-    return {"score": w.one(0, 4, 5, scale), "scale": scale}
-
-
 def _requested(w: Words) -> Data:
     data = {"from_department": w.one("desk", "shop"), "to_department": w.one("lab", "stock")}
     about = w.some(contact_id=w.contact, requirement_id=w.requirement) or {"contact_id": w.contact()}
@@ -94,7 +39,7 @@ def _requested(w: Words) -> Data:
 
 FIELDS: dict[str, Fields] = {
     "customer.registered": lambda w: (
-        {"stage": w.one("prospect", "customer")}
+        {"stage": w.one("prospect", "customer", "customer")}
         | w.some(segment=lambda: w.one("retail", "trade"), region=lambda: "north", name=lambda: "A. Nonymous")
     ),
     "customer.stage_changed": lambda w: {"stage": w.one("prospect", "customer")},
@@ -103,7 +48,7 @@ FIELDS: dict[str, Fields] = {
         | w.some(need_type=lambda: w.one("basic", "custom"), manager_id=lambda: w.id("m"))
     ),
     "customer.channel_preferred": lambda w: {"channel": w.one(*CHANNELS)},
-    "customer.purchased": lambda w: {"order_id": w.id("o"), "amount": w.one(0, 990, 2**40), "currency": "CNY"},
+    "customer.purchased": lambda w: {"order_id": w.one("o1", "o2", "o3")} | w.money("amount", 0, 990, 2**40),
     "customer.alert_raised": lambda w: (
         {"alert_id": w.id("a"), "indicator": w.one("silence", "spend_drop")} | w.some(evidence=lambda: "two months")
     ),
@@ -112,9 +57,13 @@ FIELDS: dict[str, Fields] = {
     ),
     "customer.cause_diagnosed": lambda w: {"alert_id": w.told("alert_id", "a1"), "cause": w.one(*CAUSES)},
     "customer.cause_verified": lambda w: {"alert_id": w.told("alert_id", "a1"), "correct": w.flag()},
-    "customer.win_back_planned": lambda w: {"alert_id": w.told("alert_id", "a1")} | w.some(measure=lambda: "a call"),
+    "customer.win_back_planned": lambda w: (
+        {"alert_id": w.told("alert_id", "a1")} | w.some(win_back_measure=lambda: "a call")
+    ),
     "customer.won_back": lambda w: {"alert_id": w.told("alert_id", "a1")},
-    "customer.churned": lambda w: w.some(cause=lambda: w.one(*CAUSES), by_communication=w.flag),
+    "customer.churned": lambda w: (
+        w.some(cause=lambda: w.one(*CAUSES)) | w.one({}, {"by_communication": True}, {"by_communication": False})
+    ),
     "customer.merged": lambda w: {"into_id": w.draw.opened("customer")},
     "customer.key_destroyed": lambda w: {"basis": "request", "request_id": w.id("q")},
     "contact.received": lambda w: (
@@ -148,7 +97,7 @@ FIELDS: dict[str, Fields] = {
             "rating_id": w.id("t"),
             "aspect": w.one("online", "communication", "value_added", "overall"),
         }
-        | _score(w)
+        | score(w)
     ),
     "contact.problem_flagged": lambda w: {"problem": w.one("misunderstanding", "attitude")},
     "contact.merged": lambda w: {"into_id": w.draw.opened("contact")},
@@ -169,16 +118,17 @@ FIELDS: dict[str, Fields] = {
     "requirement.merged": lambda w: {"into_id": w.draw.opened("requirement")},
     "requirement.rejected": lambda w: {"rejection": w.one("invalid", "infeasible")},
     "requirement.classified": lambda w: (
-        {"kano": w.one("must_be", "attractive")}
+        {"kano": w.one("must_be", "attractive", "reverse")}
         | w.some(archive_class=lambda: w.one("product_improvement", "new_feature"))
     ),
     "requirement.assessed": lambda w: (
         {
             "role": w.one("product", "service_operations", "engineering"),
-            "urgency": w.one(1, 5),
-            "importance": w.one(2, 3),
+            "urgency": w.one(1, 2, 4, 5),
+            "importance": w.one(2, 3, 4),
         }
-        | w.some(benefit=lambda: w.one(1, 4), effort=lambda: w.one(1, 4), against_strategy=w.flag)
+        | w.some(benefit=lambda: w.one(1, 4), effort=lambda: w.one(1, 4))
+        | w.one({}, {}, {}, {"against_strategy": True}, {"against_strategy": False})
     ),
     "requirement.prioritised": lambda w: {"priority": w.one("high", "mid", "low")},
     "requirement.verified": lambda w: {"correct": w.flag()},
@@ -197,15 +147,15 @@ FIELDS: dict[str, Fields] = {
     "delivery.progressed": lambda w: {"percent": w.one(0, 50, 100)},
     "delivery.rescheduled": lambda w: {"due_at": w.due()},
     "delivery.customer_informed": lambda w: {"customer_id": w.customer()} | w.some(channel=lambda: w.one(*CHANNELS)),
-    "delivery.feedback_received": lambda w: _score(w) | w.some(customer_id=w.customer),
-}
+    "delivery.feedback_received": lambda w: score(w) | w.some(customer_id=w.customer),
+} | PROGRAMME_FIELDS
 
 AGGREGATES: dict[str, dict[str, int]] = {
     "customer": {
         "customer.tiered": 6,
-        "customer.stage_changed": 2,
+        "customer.stage_changed": 4,
         "customer.channel_preferred": 1,
-        "customer.purchased": 3,
+        "customer.purchased": 4,
         "customer.alert_raised": 4,
         "customer.alert_answered": 3,
         "customer.cause_diagnosed": 2,
@@ -272,4 +222,4 @@ AGGREGATES: dict[str, dict[str, int]] = {
         "delivery.feedback_received": 2,
         "delivery.cancelled": 1,
     },
-}
+} | PROGRAMME

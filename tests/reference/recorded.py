@@ -37,7 +37,7 @@ def kinds(event_type: str) -> dict[str, str]:
 
 
 def told(entry: Recorded) -> Told:
-    """A recorded entry, times in µs and quarters as the µs of their first day."""
+    """A recorded entry, times in µs; days, weeks and quarters as the µs of their first day."""
     return Told(
         position=entry.position,
         type=entry.type,
@@ -55,4 +55,8 @@ def _plain(value: Any, kind: str) -> Any:
     if kind == "quarter":
         year, quarter = int(value[:4]), int(value[-1])
         return micros(datetime(year, 3 * quarter - 2, 1, tzinfo=UTC))
+    if kind == "week":
+        return micros(datetime.fromisocalendar(int(value[:4]), int(value[-2:]), 1).replace(tzinfo=UTC))
+    if kind == "day":
+        return micros(datetime.fromisoformat(value).replace(tzinfo=UTC))
     return str(value) if kind == "text" else value

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from tests.reference.book import Priority
 from tests.reference.events import Streams, Told, first, first_at, last, last_at, last_unless_followed, of, status
-from tests.reference.expressions import Row
+from tests.reference.expressions import Row, evaluate
 from tests.reference.groups import Groups
 
 CAPTURED = ("customer_id", "contact_id", "channel", "source_kind", "expression", "key", "found_late")
@@ -27,7 +28,9 @@ def rejection_of(stream: list[Told]) -> Told | None:
     return last_unless_followed(stream, "requirement.rejected", "requirement.reopened")
 
 
-def requirements(streams: Streams, groups: Groups, delivery_rows: list[Row]) -> list[Row]:
+def requirements(
+    streams: Streams, groups: Groups, delivery_rows: list[Row], assessment_rows: list[Row], priority: Priority | None
+) -> list[Row]:
     rows = []
     for requirement_id, stream in streams.items():
         rejected = rejection_of(stream)
@@ -67,11 +70,31 @@ def requirements(streams: Streams, groups: Groups, delivery_rows: list[Row]) -> 
         }
         for field in CAPTURED:
             row[field] = first(of(stream, "requirement.captured"), field)
-        rows.append(row)
+        said = [each for each in assessment_rows if each["requirement_id"] == requirement_id]
+        rows.append(row | by_rule(row, said, priority))
     return rows
 
 
-def assessments(streams: Streams) -> list[Row]:
+def by_rule(row: Row, said: list[Row], priority: Priority | None) -> Row:
+    """What the rule makes of the roles' assessments of one requirement."""
+    scored = [each["score"] for each in said if each["score"] is not None]
+    against = any(each["against_strategy"] for each in said)
+    level = None
+    if priority is not None:
+        if evaluate(priority.low_when, {**row, "against_strategy": against}) is True:
+            level = "low"
+        elif scored:
+            level = priority.level(sum(scored), len(scored))
+    return {
+        "assessed_roles": len(scored),
+        "rule_score": sum(scored) if scored else None,
+        "rule_priority": level,
+        "roles_differ": len({each["rule_priority"] for each in said} - {None}) > 1,
+        "priority_differs": None not in (level, row["priority"]) and level != row["priority"],
+    }
+
+
+def assessments(streams: Streams, priority: Priority | None) -> list[Row]:
     """Per role the latest word on each mark: one an assessment leaves out stays as it was said before."""
     rows = []
     for requirement_id, stream in streams.items():
@@ -86,6 +109,10 @@ def assessments(streams: Streams) -> list[Row]:
             }
             for field in ("urgency", "importance", "benefit", "effort", "against_strategy"):
                 row[field] = last(own, field)
+            row["score"] = evaluate(priority.score, row) if priority else None
+            row["rule_priority"] = None
+            if priority and row["score"] is not None:
+                row["rule_priority"] = "low" if row["against_strategy"] else priority.level(row["score"], 1)
             rows.append(row)
     return rows
 

@@ -1,10 +1,12 @@
 """All tracking tables from a list of events and a rule book, the plain way: `tables(told, book)`."""
 
-from tests.reference import contacts, customers, deliveries, requirements
+from tests.reference import contacts, customers, deliveries, notices, plans, quality, requirements
+from tests.reference.anomalies import anomalies, outside_calendars
 from tests.reference.book import Book
-from tests.reference.events import OPENINGS, Streams, Told, effective, of, streams
+from tests.reference.events import Told, effective, streams
 from tests.reference.expressions import Row
 from tests.reference.groups import Groups
+from tests.reference.ratings import ratings, surveys
 
 Tables = dict[str, list[Row]]
 
@@ -16,23 +18,36 @@ KEYS: dict[str, tuple[str, ...]] = {
     "handoffs": ("handoff_id",),
     "requirements": ("requirement_id",),
     "requirement_groups": ("requirement_id",),
+    "requirement_lineage": ("requirement_id", "ancestor_id"),
     "assessments": ("requirement_id", "role"),
     "value_assessments": ("requirement_id", "quarter"),
     "deliveries": ("delivery_id",),
     "tellings": ("delivery_id", "customer_id"),
     "milestones": ("aggregate", "subject", "milestone_id"),
     "customers": ("customer_id",),
+    "customer_groups": ("customer_id",),
+    "active_spells": ("customer_id", "spell"),
     "tier_spells": ("customer_id", "spell"),
     "alerts": ("customer_id", "alert_id"),
     "churns": ("customer_id", "churn"),
     "purchases": ("customer_id", "order_id"),
+    "surveys": ("survey_id",),
     "ratings": ("aggregate", "subject", "rating"),
+    "plans": ("plan_id",),
+    "tasks": ("plan_id", "task_id"),
+    "plan_reviews": ("plan_id", "review"),
+    "notices": ("notice_id",),
+    "notice_deliveries": ("notice_delivery_id",),
+    "notice_customers": ("notice_id", "customer_id"),
+    "scripts": ("script_id",),
+    "reviews": ("review_id",),
+    "staff": ("staff_id",),
+    "staff_assessments": ("staff_id", "spell"),
+    "reports": ("report_id",),
     # An event may name two unknown ones: without `field` the key would not be one.
     "anomalies": ("aggregate", "subject", "position", "kind", "field"),
     "clocks": ("clock", "aggregate", "subject", "part"),
 }
-
-REFERENCES = {"customer_id": "customer", "contact_id": "contact", "requirement_id": "requirement"}
 
 
 def tables(told: list[Told], book: Book, as_of: int | None = None, valid_at: int | None = None) -> Tables:
@@ -51,115 +66,38 @@ def tables(told: list[Told], book: Book, as_of: int | None = None, valid_at: int
         contact, contact_groups, made["tier_spells"], made["pauses"], book
     )
     made["handoffs"], handoff_clocks = contacts.handoffs(handoff, contact, book)
+    made["customer_groups"] = customer_groups.rows("customer_id")
+    made["active_spells"] = customers.active_spells(customer)
     made["customers"] = customers.customers(customer, customer_groups, made["contacts"])
     made["alerts"], alert_clocks = customers.alerts(customer, customer_groups, book)
     made["churns"] = customers.churns(customer, customer_groups, made["alerts"])
     made["purchases"] = customers.purchases(customer)
     made["deliveries"], delivery_clocks = deliveries.deliveries(delivery, book)
-    made["requirements"] = requirements.requirements(requirement, requirement_groups, made["deliveries"])
+    made["assessments"] = requirements.assessments(requirement, book.priority)
+    made["requirements"] = requirements.requirements(
+        requirement, requirement_groups, made["deliveries"], made["assessments"], book.priority
+    )
     made["requirement_groups"] = requirement_groups.rows("requirement_id")
-    made["assessments"] = requirements.assessments(requirement)
+    made["requirement_lineage"] = requirement_groups.lineage("requirement_id")
     made["value_assessments"] = requirements.value_assessments(requirement, requirement_groups)
     made["tellings"], telling_clocks = deliveries.tellings(
         delivery, made["requirements"], made["deliveries"], requirement_groups, book
     )
-    made["milestones"] = deliveries.milestones(delivery)
-    made["ratings"] = ratings(contact, contact_groups, delivery)
+    plan, notice, survey, staff = (streams(events, name) for name in ("plan", "notice", "survey", "staff"))
+    made["milestones"] = deliveries.milestones("delivery", delivery) + deliveries.milestones("plan", plan)
+    made["surveys"] = surveys(survey)
+    made["ratings"] = ratings(contact, contact_groups, delivery, survey)
+    made["plans"] = plans.plans(plan)
+    made["tasks"] = plans.tasks(plan)
+    made["plan_reviews"] = plans.plan_reviews(plan)
+    made["notices"] = notices.notices(notice)
+    made["notice_deliveries"] = notices.notice_deliveries(streams(events, "notice_delivery"))
+    made["notice_customers"] = notices.notice_customers(made["notices"], made["notice_deliveries"])
+    made["scripts"] = quality.scripts(streams(events, "script"))
+    made["reviews"] = quality.reviews(streams(events, "review"), made["contacts"])
+    made["staff"] = quality.staff(staff)
+    made["staff_assessments"] = quality.staff_assessments(staff)
+    made["reports"] = quality.reports(streams(events, "report"))
     made["clocks"] = cycle_clocks + handoff_clocks + alert_clocks + delivery_clocks + telling_clocks
     made["anomalies"] = anomalies(events) + outside_calendars(events, made["clocks"])
     return made
-
-
-def ratings(contact_streams: Streams, contact_groups: Groups, delivery_streams: Streams) -> list[Row]:
-    """Answers of contacts (the last word on each rating_id) and usage feedback of deliveries (each its own)."""
-    rows = []
-    for contact_id, stream in contact_streams.items():
-        said = {event.data["rating_id"]: event for event in of(stream, "contact.rated")}
-        for rating_id, event in said.items():
-            rows.append(
-                {
-                    "aggregate": "contact",
-                    "subject": contact_id,
-                    "rating": rating_id,
-                    "customer_id": contacts.customer_of(stream),
-                    "channel": stream[0].data["channel"],
-                    "aspect": event.data["aspect"],
-                    "score": event.data["score"],
-                    "scale": event.data["scale"],
-                    "rated_at": event.occurred_at,
-                    "merged_into": contact_groups.merged_into(contact_id),
-                }
-            )
-    for delivery_id, stream in delivery_streams.items():
-        for event in of(stream, "delivery.feedback_received"):
-            rows.append(
-                {
-                    "aggregate": "delivery",
-                    "subject": delivery_id,
-                    "rating": str(event.position),
-                    "customer_id": event.data.get("customer_id"),
-                    "channel": None,
-                    "aspect": "delivery",
-                    "score": event.data["score"],
-                    "scale": event.data["scale"],
-                    "rated_at": event.occurred_at,
-                    "merged_into": None,
-                }
-            )
-    return rows
-
-
-def anomalies(events: list[Told]) -> list[Row]:
-    """Told late, told ahead of the clock, or naming what is not recorded; of the five aggregates' events only."""
-    opened = {
-        (event.aggregate, event.subject): event.occurred_at
-        for event in events
-        if event.type == OPENINGS.get(event.aggregate)
-    }
-    rows = []
-    for event in events:
-        if (event.aggregate, event.subject) not in opened:
-            continue
-        row: Row = {
-            "aggregate": event.aggregate,
-            "subject": event.subject,
-            "position": event.position,
-            "type": event.type,
-            "field": "",
-            "names": "",
-            "occurred_at": event.occurred_at,
-            "recorded_at": event.recorded_at,
-        }
-        if event.occurred_at < opened[event.aggregate, event.subject]:
-            rows.append(row | {"kind": "before_opening"})
-        if event.occurred_at > event.recorded_at:
-            rows.append(row | {"kind": "ahead_of_clock"})
-        for field, named in event.data.items():
-            aggregate = event.aggregate if field == "into_id" else REFERENCES.get(field)
-            if aggregate is not None and named is not None and (aggregate, named) not in opened:
-                rows.append(row | {"kind": "unknown_reference", "field": field, "names": named})
-    return rows
-
-
-def outside_calendars(events: list[Told], clocks: list[Row]) -> list[Row]:
-    """Clocks whose calendar is not known for their years: one row, at the opening event, for each subject and clock."""
-    opening = {
-        (event.aggregate, event.subject): event for event in events if event.type == OPENINGS.get(event.aggregate)
-    }
-    unknown = {
-        (clock["aggregate"], clock["subject"], clock["clock"]) for clock in clocks if clock["outcome"] == "unknown"
-    }
-    return [
-        {
-            "aggregate": aggregate,
-            "subject": subject,
-            "position": opening[aggregate, subject].position,
-            "kind": "outside_calendar",
-            "field": name,
-            "names": "",
-            "type": opening[aggregate, subject].type,
-            "occurred_at": opening[aggregate, subject].occurred_at,
-            "recorded_at": opening[aggregate, subject].recorded_at,
-        }
-        for aggregate, subject, name in sorted(unknown)
-    ]

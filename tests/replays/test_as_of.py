@@ -15,6 +15,7 @@ from projections.contributions import columns_of
 from projections.generations import live
 from projections.projector import Batches
 from projections.tables import READABLE, TABLES
+from projections.tables.anomalies import SUBJECTS
 from projections.values import instant, shown
 from replays.as_of import SUBJECT_COLUMNS, state, tables_at
 from tests.projections.worlds import World, at, new_ledger, play_company
@@ -80,8 +81,7 @@ def test_the_state_of_a_subject_is_its_rows_in_the_tables_then(
     ledger, frames = filmed
     with ledger.pool.connection() as connection:
         book = live(connection).book
-    home = {"customer": "customers", "contact": "contacts", "handoff": "handoffs",
-            "requirement": "requirements", "delivery": "deliveries"}[aggregate]  # fmt: skip
+    home, _ = SUBJECTS[aggregate]
     dice = random.Random(aggregate)
     for stop in dice.sample(list(frames), 2):
         tables = frames[stop]
@@ -176,7 +176,9 @@ def test_a_survivors_clock_knows_the_group_of_then(told: tuple[Ledger, dict[str,
 def test_valid_at_over_a_company_shows_nothing_of_later(filmed: tuple[Ledger, dict[int, Tables]]) -> None:
     ledger, _ = filmed
     moment = datetime(2025, 2, 1, tzinfo=UTC)
-    told_of_later = {"deadline", "due_at", "committed_due_at", "ended_at", "quarter", "until_at", "recorded_at"}
+    told_of_later = {
+        "deadline", "due_at", "committed_due_at", "effective_at", "ended_at", "quarter", "until_at", "recorded_at",
+    }  # fmt: skip
     with tables_at(ledger, valid_at=moment) as engine:
         assert sum(1 for _ in engine.rows("contacts")) > 10
         for name, table in TABLES.items():

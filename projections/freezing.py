@@ -1,0 +1,114 @@
+"""Freezing figures: what a metric came to in a period becomes an event, which later figures are compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date
+
+import orjson
+
+from ledger.claims import Claim, claim
+from ledger.errors import LedgerError
+from ledger.log.application import Ledger
+from ledger.rulebook.model import RuleBook, instant_us
+from ledger.vocabulary import instant_text
+from projections.baselines import PRECISION
+from projections.kpis import Answer, Figure, figures
+from projections.settled import settled
+from projections.values import instant
+
+SOURCE = "/ledger/baselines"
+UNITS = {"percent": "bp", "number": "bp"}
+
+
+class NothingToFreeze(LookupError):
+    """There is no figure to freeze: the metric has no data in the period."""
+
+
+def freeze(
+    ledger: Ledger,
+    metric: str,
+    first: date,
+    last: date,
+    *,
+    by: Sequence[str] = (),
+    key_id: str,
+    actor: str | None = None,
+) -> list[str]:
+    """Freeze a metric's figures of the days from `first` to `last`, one baseline for each value of `by`; their ids.
+
+    Appended together, under the key `key_id`. Raises UnknownMetric, UnknownDimension, NothingToFreeze; Refused where
+    one of them stands already (a baseline is changed by voiding it and freezing again); NotNow.
+    """
+    with settled(ledger, "freeze"):
+        now = ledger.now()
+        with ledger.database.reading() as connection:
+            answer = figures(connection, [metric], asked=instant_us(now.astimezone(UTC)), first=first, last=last, by=by)
+        found = [figure for figure in answer.figures if figure.value is not None]
+        if not found:
+            raise NothingToFreeze(f"{metric} has no data from {first} to {last}: there is nothing to freeze")
+        claims = [_claim(figure, answer, ledger, actor) for figure in found]
+        (outcome,) = ledger.append([claims], key_id)
+        if isinstance(outcome, LedgerError):
+            raise outcome
+    return [each.subject for each in claims]
+
+
+def _claim(figure: Figure, answer: Answer, ledger: Ledger, actor: str | None) -> Claim:
+    now = ledger.now()
+    name = ".".join(
+        (
+            figure.metric.name,
+            str(figure.period.first),
+            str(figure.period.last),
+            *(f"{dimension}={value}" for dimension, value in sorted(figure.dimensions.items())),
+        )
+    )
+    parts = {} if figure.numerator is None else {"numerator": figure.numerator, "denominator": figure.denominator}
+    return claim(
+        "baseline.frozen",
+        name,
+        {
+            "kpi": figure.metric.name,
+            "dimensions": dict(figure.dimensions),
+            "period_start": figure.period.first.isoformat(),
+            "period_end": figure.period.last.isoformat(),
+            "statistic": figure.metric.type,
+            "value": _value(figure),
+            "unit": _unit(figure),
+            "sample": figure.denominator,
+            "stamp": stamp(figure, answer.position, answer.asked, answer.book),
+            **parts,
+        },
+        id=f"{name}@{answer.position}",
+        source=SOURCE,
+        actor=actor,
+        occurred_at=now,
+        recorded_at=now if ledger.simulated else None,
+    )
+
+
+def _value(figure: Figure) -> int:
+    assert figure.value is not None
+    return round(figure.value * PRECISION) if _unit(figure) == "bp" else round(figure.value)
+
+
+def _unit(figure: Figure) -> str:
+    if figure.metric.type == "median":
+        return "us"
+    return UNITS.get(figure.metric.unit) or figure.dimensions["currency"]
+
+
+def stamp(figure: Figure, position: int, asked: int, book: RuleBook) -> str:
+    """What a figure depends on, as compact JSON: metric, period, dimensions, log position, moment of asking, book."""
+    told = {
+        "metric": figure.metric.name,
+        "from": figure.period.first.isoformat(),
+        "to": figure.period.last.isoformat(),
+        "dimensions": dict(sorted(figure.dimensions.items())),
+        "position": position,
+        "asked_at": instant_text(instant(asked)),
+        "rule_book": f"{book.rule_book}/{book.version}",
+        "digest": book.digest(),
+    }
+    return orjson.dumps(told).decode()
