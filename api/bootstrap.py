@@ -12,10 +12,10 @@ from api.http.appending import Appending
 from api.http.application import build_application
 from api.http.doorkeeper import Doorkeeper
 from api.http.gate import Gate
-from api.http.jobs import Jobs
 from api.http.metrics import Metrics
 from api.http.past import Past
 from api.http.tail import Tail
+from api.jobs import Jobs
 from api.schedule import Schedule
 from ledger.log.application import Ledger
 from ledger.log.database import Database

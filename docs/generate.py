@@ -32,6 +32,7 @@ from ledger.events import AGGREGATES, CATALOGUE, EventType, Field
 from ledger.rulebook import expressions, model
 from ledger.rulebook.loading import default_book
 from ledger.rulebook.model import Goal, Metric
+from ledger.rulebook.rules import Rules
 from ledger.settings import Settings
 from projections.tables import READABLE, Table
 from projections.tables.clockwork import clock_columns
@@ -122,7 +123,9 @@ def tables(words: Words) -> Iterator[str]:
         yield from table(("column", "kind", "set by"), rows)
         clocked = [target.name for target in default_book().targets if target.table == one.name]
         if clocked and one.name != "clocks":
-            assert set(clock_columns(one.name, default_book())) == {f"{c}_{p}" for c in clocked for p in CLOCK_COLUMNS}
+            assert set(clock_columns(one.name, Rules((default_book(),)))) == {
+                f"{c}_{p}" for c in clocked for p in CLOCK_COLUMNS
+            }
             yield from ["", words["clock_columns_of"] + " " + ", ".join(f"[{c}](clocks.md#{c})" for c in clocked) + "."]
     yield from ["", f"## {STANDING_TITLE}", "", words["standing"]]
     for late in STANDING.values():
@@ -270,9 +273,19 @@ def clock_name(name: str) -> str:
 
 def rule_book(words: Words) -> Iterator[str]:
     yield from ["# Rule-book keys", "", words["pages"]["rule_book"]]
-    parts = (model.RuleBook, model.Calendar, model.Dimension, model.Case, model.Target, model.Limit, model.Metric)
+    parts = (
+        model.RuleBook,
+        model.Calendar,
+        model.Workday,
+        model.Dimension,
+        model.Case,
+        model.Target,
+        model.Limit,
+        model.Metric,
+    )
+    figures = (model.Target, model.Limit, model.Metric, model.Goal, model.Comparison)
     rules = (model.PriorityRule, model.Level, model.Cadence, model.Indicator, model.Sampling, model.Duplicates)
-    yield from keys((*parts, model.Goal, model.Comparison, *rules, model.Example, model.Label), words, "rule_book_keys")
+    yield from keys((*parts, *figures, *rules, model.Example, model.Label), words, "rule_book_keys")
     yield from ["", "## Expressions", "", words["expressions"], "", "What may stand in an expression:", ""]
     signs = {**expressions.COMPARISONS, **expressions.ARITHMETIC, **expressions.LOGIC}
     yield "- " + ", ".join(code(sign) for sign in signs.values())

@@ -125,7 +125,7 @@ FIELD_LABELS: Mapping[str, Label] = {
     "issue": Label("Issue", "实施问题"),
     "adjustment": Label("Adjustment", "调整"),
     # notices
-    "topic": Label("Topic", "通知主题"),
+    "topic": Label("Topic", "主题"),
     "important": Label("Important", "重要"),
     "effective_at": Label("Takes effect", "生效日期"),
     "notice_id": Label("Notice", "重要信息通知"),
@@ -140,6 +140,12 @@ FIELD_LABELS: Mapping[str, Label] = {
     "survey_kind": Label("Kind of survey", "调研类型"),
     "action": Label("Improvement action", "改进措施"),
     "course": Label("Course", "培训课程"),
+    # benchmarks
+    "rank": Label("Rank", "排名"),
+    "field_size": Label("Ranked in all", "参评总数"),
+    "ranked_on": Label("Ranked as of", "排名日期"),
+    "ranked_by": Label("Ranked by", "评价机构"),
+    "evidence_digest": Label("Digest of the evidence", "依据摘要"),
     # baselines and reports
     "kpi": Label("KPI", "指标"),
     "dimensions": Label("Broken down by", "维度"),

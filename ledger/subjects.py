@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.aggregates import (
     baseline,
+    benchmark,
     contact,
     customer,
     delivery,
@@ -69,6 +70,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         _of(survey, "Survey", "满意度调研", "survey.sent", "SV-2026-0290"),
         _of(staff, "Member of staff", "员工", "staff.trained", "staff-31"),
         _of(baseline, "Baseline", "基线", "baseline.frozen", "first_response_in_time-2026-02"),
+        _of(benchmark, "Industry benchmark", "行业对标", "benchmark.entered", "satisfaction-2026-03"),
         _of(report, "Report", "报告", "report.issued", "diagnosis-2026-02"),
         _of(rulebook, "Rule book", "规则", "rulebook.published", "customer_service"),
     )

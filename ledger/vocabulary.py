@@ -161,6 +161,7 @@ Percent = Annotated[int, Field(strict=True, ge=0, le=100)]
 Scale = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Score = Annotated[int, Field(strict=True, ge=0, le=1_000)]
 Position = Annotated[int, Field(strict=True, ge=1, le=INT64[1])]
+Rank = Annotated[int, Field(strict=True, ge=1, le=INT64[1])]
 
 CustomerId = Annotated[Id, Ref("customer")]
 ContactId = Annotated[Id, Ref("contact")]
@@ -273,6 +274,7 @@ __all__ = [
     "Problem",
     "Purpose",
     "Quarter",
+    "Rank",
     "Ref",
     "Rejection",
     "ReportKind",

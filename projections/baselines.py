@@ -18,12 +18,13 @@ from ledger.rulebook.model import Metric
 PRECISION = 10_000
 """A ratio is told in basis points beside its exact parts."""
 
-FROZEN = "SELECT entry FROM log.entries WHERE aggregate = 'baseline' ORDER BY position"
+FROZEN = "SELECT entry FROM log.entries WHERE aggregate = 'baseline' AND position <= %s ORDER BY position"
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A frozen figure. value: as `Figure.value` has it; exact: the same, undivided; sample: what it was taken from."""
+    """A frozen figure. value: as `Figure.value` has it; exact: the same, undivided; sample: what it was taken from;
+    stamp: what computes it again."""
 
     id: str
     position: int
@@ -33,6 +34,7 @@ class Baseline:
     last: date
     exact: Fraction
     sample: int
+    stamp: str | None = None
 
     @property
     def value(self) -> Decimal:
@@ -40,10 +42,10 @@ class Baseline:
 
 
 class Baselines:
-    """All baselines that stand, as of one snapshot."""
+    """All baselines that stand, as of one snapshot, or that stood at a position."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
-        entries = [decode(bytes(row[0])) for row in connection.execute(FROZEN)]
+    def __init__(self, connection: Connection[Any], upto: int = 2**63 - 1) -> None:
+        entries = [decode(bytes(row[0])) for row in connection.execute(FROZEN, [upto])]
         voided = {getattr(entry.data, "voided_position", None) for entry in entries if entry.type == VOID}
         self._latest: dict[tuple[str, str, frozenset[tuple[str, str]]], Baseline] = {}
         for entry in entries:
@@ -59,6 +61,7 @@ class Baselines:
                     date.fromisoformat(told.period_end),
                     _value(told),
                     told.sample,
+                    told.stamp,
                 )
 
     def __iter__(self) -> Iterator[Baseline]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ledger.rulebook.expressions import BadExpression, Kind, parse
 from ledger.rulebook.model import Metric, RuleBook, Target
+from ledger.rulebook.rules import Rules
 from projections.contributions import columns_of
 from projections.tables import TABLES
 from projections.tables.clocks import PLACES
@@ -54,7 +55,7 @@ def _dimensions(book: RuleBook) -> Iterator[Misfit]:
         if dimension.table not in TABLES:
             yield ("dimensions", nth, "table"), _no_table(dimension.table)
             continue
-        schema = schema_for(columns_of(dimension.table, book), dimension.table, book)
+        schema = schema_for(columns_of(dimension.table, Rules((book,))), dimension.table, book)
         for place, case in enumerate(dimension.cases):
             yield from _wanted(("dimensions", nth, "cases", place, "when"), case.when, schema, "boolean")
 
@@ -67,7 +68,7 @@ def _metrics(book: RuleBook) -> Iterator[Misfit]:
             continue
         if metric.table in STANDING:
             yield from _standing(at, metric)
-        schema = schema_for(columns_of(metric.table, book), metric.table, book)
+        schema = schema_for(columns_of(metric.table, Rules((book,))), metric.table, book)
         wanted: Mapping[str, tuple[str | None, tuple[Kind, ...]]] = {
             "where": (metric.where, ("boolean",)),
             "numerator": (metric.numerator, ("boolean", "integer")),
@@ -90,7 +91,7 @@ def _standing(at: Path, metric: Metric) -> Iterator[Misfit]:
 
 
 def _broken_down(at: Path, metric: Metric, book: RuleBook) -> Iterator[Misfit]:
-    columns = columns_of(metric.table, book)
+    columns = columns_of(metric.table, Rules((book,)))
     known = {name for name, kind in columns.items() if kind == "text"}
     known |= {dimension.name for dimension in book.dimensions if dimension.table == metric.table}
     for nth, name in enumerate(metric.by):

@@ -55,15 +55,15 @@ class Candidate:
 
 
 def candidates(
-    connection: Connection[Any], *, threshold: int | None = None, progress: Progress = lambda *_: None
+    connection: Connection[Any], *, asked: int, threshold: int | None = None, progress: Progress = lambda *_: None
 ) -> tuple[list[Candidate], int]:
     """The pairs of open requirements at least as alike as the threshold, the most alike first; how many were compared.
 
-    `threshold` (1 to 100) is the rule book's unless given.
+    `threshold` (1 to 100) is that of the rule book in force at the moment of asking (microseconds) unless given.
     """
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     generation = live(connection)
-    least = generation.book.duplicates.threshold if threshold is None else threshold
+    least = generation.rules.at(asked).duplicates.threshold if threshold is None else threshold
     query = OPEN.format(schema=sql.Identifier(generation.schema), most=sql.Literal(MOST_COMPARED))
     owners: dict[str, str | None] = dict(connection.execute(query).fetchall())
     statements = list(_statements(connection, owners))

@@ -93,7 +93,7 @@ class _Explainer:
     def cell(self, table: str, key: tuple[str, ...], column: str) -> Explanation:
         if table not in TABLES:
             raise UnknownTable(f"there is no table {table!r} with cells to explain; there are {', '.join(TABLES)}")
-        kinds = columns_of(table, self.generation.book)
+        kinds = columns_of(table, self.generation.rules)
         if column not in kinds:
             raise UnknownColumn(f"table {table} has no column {column!r}; it has {', '.join(kinds)}")
         definition = TABLES[table]
@@ -108,7 +108,7 @@ class _Explainer:
             value=shown(kinds[column], row[column]),
             from_=f"{table}.{column}",
         )
-        clock = self._clock_of(table, column)
+        clock = self._clock_of(table, column, row)
         if clock is not None:
             return self._of_clock(explanation, clock, key)
         if table == "tellings" and column == "started_at" and row["joined_at"] == row[column]:
@@ -132,11 +132,16 @@ class _Explainer:
             raise UnknownRow(f"{table} has no row {', '.join(map(str, values.values()))}")
         return dict(zip(kinds, found, strict=True))
 
-    def _clock_of(self, table: str, column: str) -> Target | None:
-        for target in self.generation.book.targets:
-            if target.table == table and column in {f"{target.name}_{part}" for part in CLOCK_COLUMNS}:
-                return target
-        return None
+    def _clock_of(self, table: str, column: str, row: Mapping[str, Any]) -> Target | None:
+        """The target a column belongs to, as the rule book in force at the clock's start says it."""
+        found = None
+        for version in self.generation.rules.targets(table):
+            target = version.part
+            if column in {f"{target.name}_{part}" for part in CLOCK_COLUMNS}:
+                started_at = row[f"{target.name}_started_at"]
+                if found is None or started_at is None or version.spell.holds(started_at):
+                    found = target
+        return found
 
     def _of_clock(self, explanation: Explanation, target: Target, key: tuple[str, ...]) -> Explanation:
         """A clock's columns come from where it starts, stops and is dropped, and from the rule."""
@@ -181,7 +186,7 @@ class _Explainer:
         if (explanation.table, explanation.column) in OF_ITS_GROUP:
             return self._of_group(row, table, column, row[explanation.column])
         upstream = TABLES[table]
-        kinds = columns_of(table, self.generation.book)
+        kinds = columns_of(table, self.generation.rules)
         shared = next(
             (
                 (name, row.get(own))
@@ -196,11 +201,10 @@ class _Explainer:
         )
         if shared is None:
             return []
-        query = sql.SQL("SELECT {} FROM {} WHERE {} = {} {} ORDER BY {} LIMIT {}").format(
+        query = sql.SQL("SELECT {} FROM {} WHERE {} {} ORDER BY {} LIMIT {}").format(
             sql.SQL(", ").join(map(sql.Identifier, upstream.key)),
             sql.Identifier(self.generation.schema, table),
-            sql.Identifier(shared[0]),
-            sql.Literal(shared[1]),
+            self._named(explanation, *shared),
             self._narrower(explanation, row, table, column),
             sql.SQL(", ").join(map(sql.Identifier, upstream.key)),
             sql.Literal(MOST),
@@ -211,15 +215,23 @@ class _Explainer:
             for each in found
         ]
 
+    def _named(self, explanation: Explanation, column: str, value: Any) -> sql.Composable:
+        """Rows that name the same; what a customer's row takes over may name one that is merged into it."""
+        if explanation.table != "customers":
+            return sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value))
+        return sql.SQL("({0} = {1} OR {0} IN (SELECT customer_id FROM {2} WHERE survivor_id = {1}))").format(
+            sql.Identifier(column), sql.Literal(value), sql.Identifier(self.generation.schema, "customer_groups")
+        )
+
     def _narrower(self, explanation: Explanation, row: Mapping[str, Any], table: str, column: str) -> sql.Composable:
         """Of many upstream rows, those that the cell can be from."""
         if table == "tier_spells":
             held = sql.SQL("AND spell = (SELECT max(spell) FROM {} WHERE customer_id = {} AND from_at <= {})")
             spells = sql.Identifier(self.generation.schema, table)
             return held.format(spells, sql.Literal(row["customer_id"]), sql.Literal(row["received_at"]))
-        kinds = columns_of(explanation.table, self.generation.book)
+        kinds = columns_of(explanation.table, self.generation.rules)
         value = row[explanation.column]
-        taken_over = kinds[explanation.column] == columns_of(table, self.generation.book)[column] == "time"
+        taken_over = kinds[explanation.column] == columns_of(table, self.generation.rules)[column] == "time"
         if not taken_over or value is None:
             return sql.SQL("")
         return sql.SQL("AND {} = {}").format(sql.Identifier(column), sql.Literal(value))

@@ -6,7 +6,7 @@ plans with them: a reading looks at rows whose clock runs, at those of the runni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import ibis
@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import parse
 from projections.compiled import parsed
-from projections.contributions import Contributor
+from projections.contributions import Contributor, contributors
 from projections.inputs import Whole
 from projections.statements import ANY_SCHEMA, placed, to_sql
 from projections.tables.expressions import bind, measured, running
@@ -46,26 +46,30 @@ def running_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> 
 
 @lru_cache(maxsize=1024)
 def _running_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
-    book = parsed(book_text)
-    each = Contributor(book.metric(name), book)
-    rows = Whole(book, ANY_SCHEMA).table(each.metric.table)
-    rows = rows.filter(each.included(rows))
-    at = each.at(rows)
-    began = _mark("today") if each.by_day else _mark("midnight")
-    reached = (at >= began) & (at <= (_mark("today") if each.by_day else _mark("asked")))
-    parts = []
-    if each.gate is None:
-        parts.append(_counted(each, rows.filter(reached), by))
-    else:
-        still_open = running(rows, each.gate, _mark("asked"))
-        parts.append(_counted(each, rows.filter(reached & ~still_open), by))
-        parts.append(_still_open(each, rows.filter(still_open), by))
+    rules = parsed(book_text)
+    inputs = Whole(rules, ANY_SCHEMA)
+    parts = [part for each in contributors(rules, name) for part in _parts(each, inputs, by)]
     found = ibis.union(*parts) if len(parts) > 1 else parts[0]
     found = found.filter((found.day >= _mark("first")) & (found.day <= _mark("last")))
     sums = found.group_by("day", *_groups(by)).agg(
         numerator=found.num.sum(), denominator=found.den.sum(), open=found.waits.sum()
     )
-    return _parametrised(sums)
+    return parametrised(sums)
+
+
+def _parts(each: Contributor, inputs: Whole, by: tuple[str, ...]) -> Iterator[ir.Table]:
+    """What one version of the metric adds."""
+    rows = each.judged(inputs.table(each.metric.table))
+    rows = rows.filter(each.included(rows))
+    at = each.at(rows)
+    began = _mark("today") if each.by_day else _mark("midnight")
+    reached = (at >= began) & (at <= (_mark("today") if each.by_day else _mark("asked")))
+    if each.gate is None:
+        yield _counted(each, rows.filter(reached), by)
+    else:
+        still_open = running(rows, each.gate, _mark("asked"))
+        yield _counted(each, rows.filter(reached & ~still_open), by)
+        yield _still_open(each, rows.filter(still_open), by)
 
 
 def _counted(each: Contributor, rows: ir.Table, by: tuple[str, ...]) -> ir.Table:
@@ -106,17 +110,10 @@ def median_sql(book_text: str, schema: str, name: str, by: tuple[str, ...]) -> s
 
 @lru_cache(maxsize=1024)
 def _median_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
-    book = parsed(book_text)
-    each = Contributor(book.metric(name), book)
-    assert each.metric.value is not None
-    rows = Whole(book, ANY_SCHEMA).table(each.metric.table)
-    at = each.at(rows)
-    reached = (at >= _mark("first" if each.by_day else "since")) & (at <= _mark("asked"))
-    rows = rows.filter(each.included(rows) & reached)
-    if each.gate is not None:
-        rows = rows.filter((rows[f"{each.gate}_stopped_at"] <= _mark("asked")) & measured(rows, each.gate))
-    rows = rows.filter(bind(parse(each.metric.value, each.schema), rows).notnull())
-    valued = rows.select(day=each.day(rows), value=each.amount(each.metric.value, rows), **_dimensions(each, rows, by))
+    rules = parsed(book_text)
+    inputs = Whole(rules, ANY_SCHEMA)
+    parts = [_valued(each, inputs, by) for each in contributors(rules, name)]
+    valued = ibis.union(*parts) if len(parts) > 1 else parts[0]
     periods = ibis.table(PERIODS, name="periods")
     among = valued.inner_join(periods, [valued.day >= periods.begins, valued.day <= periods.ends])
     groups = ["nth", *_groups(by)]
@@ -126,7 +123,20 @@ def _median_sql(book_text: str, name: str, by: tuple[str, ...]) -> str:
         sample=among.count().over(ibis.window(group_by=groups)),
     )
     middle = ranked.filter((ranked.rank * 2 >= ranked["sample"]) & (ranked.rank * 2 < ranked["sample"] + 2))
-    return WITH_PERIODS + _parametrised(middle.select(*groups, "value", "sample"))
+    return WITH_PERIODS + parametrised(middle.select(*groups, "value", "sample"))
+
+
+def _valued(each: Contributor, inputs: Whole, by: tuple[str, ...]) -> ir.Table:
+    """The rows of one version of a median: day, value, by…."""
+    assert each.metric.value is not None
+    rows = each.judged(inputs.table(each.metric.table))
+    at = each.at(rows)
+    reached = (at >= _mark("first" if each.by_day else "since")) & (at <= _mark("asked"))
+    rows = rows.filter(each.included(rows) & reached)
+    if each.gate is not None:
+        rows = rows.filter((rows[f"{each.gate}_stopped_at"] <= _mark("asked")) & measured(rows, each.gate))
+    rows = rows.filter(bind(parse(each.metric.value, each.schema), rows).notnull())
+    return rows.select(day=each.day(rows), value=each.amount(each.metric.value, rows), **_dimensions(each, rows, by))
 
 
 def _groups(by: tuple[str, ...]) -> list[str]:
@@ -137,7 +147,7 @@ def _dimensions(each: Contributor, rows: ir.Table, by: tuple[str, ...]) -> dict[
     return {f"by_{dimension}": each.dimension(dimension, rows) for dimension in by}
 
 
-def _parametrised(rows: ir.Table) -> str:
+def parametrised(rows: ir.Table) -> str:
     """Compiled SQL with parameters in place of the marks; its own percent signs doubled."""
     query = to_sql(rows).replace("%", "%%")
     for name, mark in MARKS.items():

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date
 
-import orjson
-
 from ledger.claims import Claim, claim
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
-from ledger.rulebook.model import RuleBook, instant_us
-from ledger.vocabulary import instant_text
+from ledger.rulebook.model import instant_us
 from projections.baselines import PRECISION
 from projections.kpis import Answer, Figure, figures
 from projections.settled import settled
-from projections.values import instant
+from projections.stamps import stamp
 
 SOURCE = "/ledger/baselines"
 UNITS = {"percent": "bp", "number": "bp"}
@@ -74,10 +71,10 @@ def _claim(figure: Figure, answer: Answer, ledger: Ledger, actor: str | None) ->
             "period_start": figure.period.first.isoformat(),
             "period_end": figure.period.last.isoformat(),
             "statistic": figure.metric.type,
-            "value": _value(figure),
+            "value": whole_value(figure),
             "unit": _unit(figure),
             "sample": figure.denominator,
-            "stamp": stamp(figure, answer.position, answer.asked, answer.book),
+            "stamp": stamp(figure, answer).text(),
             **parts,
         },
         id=f"{name}@{answer.position}",
@@ -88,7 +85,8 @@ def _claim(figure: Figure, answer: Answer, ledger: Ledger, actor: str | None) ->
     )
 
 
-def _value(figure: Figure) -> int:
+def whole_value(figure: Figure) -> int:
+    """A figure with data as events tell it: basis points, microseconds, or minor units of money."""
     assert figure.value is not None
     return round(figure.value * PRECISION) if _unit(figure) == "bp" else round(figure.value)
 
@@ -97,18 +95,3 @@ def _unit(figure: Figure) -> str:
     if figure.metric.type == "median":
         return "us"
     return UNITS.get(figure.metric.unit) or figure.dimensions["currency"]
-
-
-def stamp(figure: Figure, position: int, asked: int, book: RuleBook) -> str:
-    """What a figure depends on, as compact JSON: metric, period, dimensions, log position, moment of asking, book."""
-    told = {
-        "metric": figure.metric.name,
-        "from": figure.period.first.isoformat(),
-        "to": figure.period.last.isoformat(),
-        "dimensions": dict(sorted(figure.dimensions.items())),
-        "position": position,
-        "asked_at": instant_text(instant(asked)),
-        "rule_book": f"{book.rule_book}/{book.version}",
-        "digest": book.digest(),
-    }
-    return orjson.dumps(told).decode()

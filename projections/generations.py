@@ -10,10 +10,12 @@ from typing import Any
 from psycopg import Connection, sql
 
 from ledger.errors import LedgerError
-from ledger.rulebook.model import RuleBook
+from ledger.rulebook.rules import Rules
 from projections import compiled
 from projections.compiled import parsed
-from projections.inputs import DAYS
+from projections.inputs import CALENDARS
+from projections.keeping import keep_recipe
+from projections.recipes import recipe
 from projections.statements import columns_sql, create_indexes, create_tables
 
 LIVE = "SELECT number, state, definition, book FROM projections.generations WHERE state = 'live'"
@@ -36,7 +38,7 @@ class NoGeneration(LedgerError):
 
 @dataclass(frozen=True)
 class Generation:
-    """One build of the tables. `definition` is the digest of the table definitions, `book` the rule book's YAML."""
+    """One build of the tables. `definition` is the digest of the table definitions, `book_text` the rules, as YAML."""
 
     number: int
     state: str
@@ -48,7 +50,7 @@ class Generation:
         return f"generation_{self.number}"
 
     @property
-    def book(self) -> RuleBook:
+    def rules(self) -> Rules:
         return parsed(self.book_text)
 
     @property
@@ -59,10 +61,11 @@ class Generation:
 
 @cache
 def definition_digest(book_text: str) -> str:
-    """SHA-256 over the compiled definitions of all tables under a rule book."""
-    book = parsed(book_text)
-    parts = [compiled.effective(), *create_tables(book, "generation"), *create_indexes(book, "generation")]
-    for table in compiled.definitions(book_text):
+    """SHA-256 over the compiled definitions of all tables under the rules."""
+    rules = parsed(book_text)
+    made = recipe(book_text)
+    parts = [made.valid, *create_tables(rules, "generation"), *create_indexes(rules, "generation")]
+    for table in made.definitions:
         parts += [sql for _, _, sql in (*table.stages, (table.name, None, table.rows))]
         parts.append(table.contributions or "")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -101,11 +104,12 @@ def create(connection: Connection[Any], book_text: str, *, state: str = "buildin
     assert row is not None
     generation = Generation(row[0], state, digest, book_text)
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(generation.schema)))
-    for statement in create_tables(generation.book, generation.schema):
+    for statement in create_tables(generation.rules, generation.schema):
         connection.execute(statement.encode())
+    keep_recipe(connection, recipe(book_text))
     _fill_calendars(connection, generation)
     if indexed:
-        for statement in create_indexes(generation.book, generation.schema):
+        for statement in create_indexes(generation.rules, generation.schema):
             connection.execute(statement.encode())
     connection.execute(TRACK, [generation.schema, 0])
     return generation
@@ -133,14 +137,22 @@ def position(connection: Connection[Any], generation: Generation) -> int:
     return int(row[0]) if row else 0
 
 
+CALENDAR_INDEXES = {
+    "calendar_days": (("calendar", "day"), ("calendar", "ordinal")),
+    "calendar_segments": (("calendar", "utc_day"), ("calendar", "work_day")),
+}
+
+
 def _fill_calendars(connection: Connection[Any], generation: Generation) -> None:
-    table = sql.Identifier(generation.schema, "calendar_days")
-    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(columns_sql(DAYS))))
-    columns = sql.SQL(", ").join(map(sql.Identifier, DAYS.names))
-    with connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as copy:
-        for day in compiled.calendar_days(generation.book_text):
-            copy.write_row([getattr(day, name) for name in DAYS.names])
-    for columns_indexed in (("calendar", "day"), ("calendar", "ordinal"), ("calendar", "before_us")):
-        names = sql.SQL(", ").join(map(sql.Identifier, columns_indexed))
-        connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, names))
-    connection.execute(sql.SQL("ANALYZE {}").format(table))
+    worked_out = compiled.calendars(generation.book_text)
+    for name, schema in CALENDARS.items():
+        table = sql.Identifier(generation.schema, name)
+        connection.execute(sql.SQL("CREATE TABLE {} ({})").format(table, sql.SQL(columns_sql(schema))))
+        columns = sql.SQL(", ").join(map(sql.Identifier, schema.names))
+        with connection.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as copy:
+            for row in worked_out[name]:
+                copy.write_row(row)
+        for columns_indexed in CALENDAR_INDEXES[name]:
+            names = sql.SQL(", ").join(map(sql.Identifier, columns_indexed))
+            connection.execute(sql.SQL("CREATE INDEX ON {} ({})").format(table, names))
+        connection.execute(sql.SQL("ANALYZE {}").format(table))

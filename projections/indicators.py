@@ -40,7 +40,10 @@ CONTACTS = (
 MOMENTS = {
     "contact_drop": sql.SQL(CONTACTS),
     "spend_drop": sql.SQL(
-        "SELECT {who}, currency, purchased_at, amount FROM {schema}.purchases AS told "
+        # an order told under two numbers that were merged is one
+        "SELECT who, currency, purchased_at, amount FROM (SELECT DISTINCT ON (who, order_id) * "
+        " FROM (SELECT *, {who} AS who FROM {schema}.purchases AS told) AS bought "
+        " ORDER BY who, order_id, purchased_at, position) AS orders "
         "WHERE purchased_at >= {since} AND purchased_at <= {asked}"
     ),
     "negative_feedback": sql.SQL(
@@ -68,17 +71,18 @@ class Sign:
 
 def signs(connection: Connection[Any], generation: Generation, asked: int) -> Iterator[Sign]:
     """All signs at a moment of asking (microseconds), by indicator and customer."""
-    watch = _Watch(connection, generation, asked)
-    for indicator in generation.book.indicators:
+    book = generation.rules.at(asked)
+    watch = _Watch(connection, generation, book.time_zone, asked)
+    for indicator in book.indicators:
         yield from watch.silent(indicator) if indicator.name == "silence" else watch.changed(indicator)
 
 
 class _Watch:
-    def __init__(self, connection: Connection[Any], generation: Generation, asked: int) -> None:
+    def __init__(self, connection: Connection[Any], generation: Generation, zone: str, asked: int) -> None:
         self.connection = connection
         self.generation = generation
         self.asked = asked
-        self.now = instant(asked).astimezone(ZoneInfo(generation.book.time_zone))
+        self.now = instant(asked).astimezone(ZoneInfo(zone))
         self.active: Mapping[str, int] = dict(self._all(ACTIVE))
         self.alerted: Mapping[tuple[str, str], int] = {
             (customer, indicator): raised_at for customer, indicator, raised_at in self._all(ALERTS)

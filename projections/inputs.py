@@ -8,7 +8,7 @@ import ibis
 import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import Kind
-from ledger.rulebook.model import RuleBook
+from ledger.rulebook.rules import Rules
 from projections.contributions import columns_of
 from projections.relation import EFFECTIVE, ENVELOPE, fields_of
 from projections.tables import TABLES
@@ -19,13 +19,24 @@ DAYS = ibis.schema(
         "calendar": "string",
         "day": "int64",
         "ends_at": "int64",
-        "opens_at": "int64",
-        "closes_at": "int64",
-        "before_us": "int64",
         "working": "boolean",
         "ordinal": "int64",
     }
 )
+SEGMENTS = ibis.schema(
+    {
+        "calendar": "string",
+        "utc_day": "int64",
+        "begins_at": "int64",
+        "ends_at": "int64",
+        "opens_at": "int64",
+        "closes_at": "int64",
+        "before_us": "int64",
+        "work_day": "int64",
+    }
+)
+CALENDARS: Mapping[str, ibis.Schema] = {"calendar_days": DAYS, "calendar_segments": SEGMENTS}
+"""The relations that a rule book's calendars are worked out into, as ledger.rulebook.calendars describes them."""
 LOG: Mapping[str, ibis.Schema] = {
     "names": ibis.schema({"aggregate": "string", "subject": "string", "position": "int64", "field": "string"}),
     "entries": ibis.schema({"aggregate": "string", "subject": "string", "position": "int64"}),
@@ -39,8 +50,8 @@ def schema_of(columns: Mapping[str, Kind]) -> ibis.Schema:
 class Whole:
     """All events and all rows, as tables of one schema (or of none)."""
 
-    def __init__(self, book: RuleBook, schema: str | None = None, table: str = "") -> None:
-        self.book = book
+    def __init__(self, rules: Rules, schema: str | None = None, table: str = "") -> None:
+        self.rules = rules
         self.schema = schema
         self.of_table = table
         self.stages: dict[str, ir.Table] = {}
@@ -52,7 +63,7 @@ class Whole:
     def table(self, name: str) -> ir.Table:
         if name in LOG:
             return ibis.table(LOG[name], name=name, database="log")
-        return ibis.table(schema_of(columns_of(name, self.book)), name=name, database=self.schema)
+        return ibis.table(schema_of(columns_of(name, self.rules)), name=name, database=self.schema)
 
     def scoped(self, table: str) -> ir.Table:
         return self.table(table)
@@ -68,12 +79,15 @@ class Whole:
     def days(self) -> ir.Table:
         return ibis.table(DAYS, name="calendar_days", database=self.schema)
 
+    def segments(self) -> ir.Table:
+        return ibis.table(SEGMENTS, name="calendar_segments", database=self.schema)
+
 
 class Touched(Whole):
     """The events and rows that a batch's keys of one table touch; the keys stand in `keys_<table>`."""
 
-    def __init__(self, book: RuleBook, schema: str, table: str) -> None:
-        super().__init__(book, schema, table)
+    def __init__(self, rules: Rules, schema: str, table: str) -> None:
+        super().__init__(rules, schema, table)
         self.definition = TABLES[table]
 
     def keys(self) -> ir.Table:

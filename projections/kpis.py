@@ -1,4 +1,4 @@
-"""Figures: KPIs by period and dimension, from counters for past days and from rows for the running one.
+"""Figures: KPIs by period and dimension, with their targets and baselines.
 
 A ratio is divided here, once, exactly; no denominator is "no data", never 100 %.
 """
@@ -6,33 +6,22 @@ A ratio is divided here, once, exactly; no denominator is "no data", never 100 %
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from ledger.rulebook.calendars import first_moment, local_day
-from ledger.rulebook.model import Goal, Metric, RuleBook, day_us
+from ledger.rulebook.model import Goal, Metric, RuleBook
+from ledger.rulebook.rules import Rules
 from projections.baselines import Baseline, Baselines
-from projections.contributions import additive
-from projections.figures import median_sql, running_sql
-from projections.generations import Generation, live, position
-from projections.periods import Grain, Period, programme_month, split
-from projections.standing import moments, standing_sql
+from projections.counted import Counted
+from projections.periods import Grain, Period, Span, programme_month, split
 from projections.tables.standing import STANDING
-from projections.values import as_day
 
-COUNTED = sql.SQL(
-    "SELECT counters.metric, periods.nth{columns}, sum(counters.numerator), sum(counters.denominator), 0 "
-    "FROM unnest(%(begins)s::bigint[], %(ends)s::bigint[]) WITH ORDINALITY AS periods(begins, ends, nth) "
-    "JOIN {counters} AS counters ON counters.day BETWEEN periods.begins AND periods.ends "
-    "WHERE counters.metric = ANY(%(metrics)s) AND counters.day < %(today)s "
-    "GROUP BY counters.metric, periods.nth{columns}"
-)
 Verdict = Literal["met", "missed", "no data", "no goal", "no baseline yet", "not comparable", "too few"]
 
 
@@ -52,6 +41,7 @@ class Figure:
     without data. numerator and denominator of a ratio; of a median the denominator is the sample. open: rows whose
     clock is still running, counted nowhere else. verdict: against the goal in force when the period ends. baseline:
     what a goal of change is compared with; change: relative to it, or the difference where the goal is in points.
+    rule_books: the versions in force in the period, all of which it adds up.
     """
 
     metric: Metric
@@ -63,6 +53,7 @@ class Figure:
     value: Decimal | int | None
     goal: Goal | None
     verdict: Verdict
+    rule_books: tuple[str, ...]
     baseline: Baseline | None = None
     change: Decimal | None = None
 
@@ -70,16 +61,63 @@ class Figure:
 @dataclass(frozen=True)
 class Answer:
     """Figures with what is needed to say where they come from: position of the log, moment of asking (microseconds),
-    rule book."""
+    rule book then in force and all rules, the digest of the recipe that computes them again, the filters."""
 
     figures: list[Figure]
     position: int
     asked: int
     book: RuleBook
+    rules: Rules
+    recipe: str
+    filters: Mapping[str, tuple[str, ...]]
+
+
+class Source(Protocol):
+    """Where sums come from: the live tables and their counters, or a replay."""
+
+    rules: Rules
+    position: int
+
+    @property
+    def recipe(self) -> str:
+        """The digest of the recipe that computes the same in a replay."""
+
+    def extent(self, today: int) -> Period:
+        """The days that figures can speak of: from the first that counts to today."""
+
+    def sums(
+        self, metrics: Sequence[Metric], span: Span, dimensions: tuple[str, ...]
+    ) -> Iterator[tuple[str, int, tuple[str, ...], int, int, int]]:
+        """(metric, period's place, values of the dimensions, numerator, denominator, open) of ratios, to be added."""
+
+    def medians(
+        self, metric: Metric, span: Span, dimensions: tuple[str, ...]
+    ) -> Iterator[tuple[int, tuple[str, ...], int, int]]:
+        """(period's place, values of the dimensions, value of the middle row, sample) of a median."""
+
+    def baselines(self) -> Baselines:
+        """All baselines that stand."""
 
 
 def figures(
     connection: Connection[Any],
+    metrics: Sequence[str] = (),
+    *,
+    asked: int,
+    grain: Grain = "all",
+    first: date | None = None,
+    last: date | None = None,
+    by: Sequence[str] = (),
+    filters: Mapping[str, Sequence[str]] | None = None,
+) -> Answer:
+    """KPIs of the live tables at a moment of asking (microseconds), as `answer` has them, within one snapshot."""
+    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    source = Counted(connection)
+    return answer(source, metrics, asked=asked, grain=grain, first=first, last=last, by=by, filters=filters)
+
+
+def answer(
+    source: Source,
     metrics: Sequence[str] = (),
     *,
     asked: int,
@@ -94,160 +132,124 @@ def figures(
     `metrics` names some (default: all that can be broken down as asked); `by` and `filters` name dimensions. Raises
     UnknownMetric, UnknownDimension.
     """
-    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    generation = live(connection)
-    book = generation.book
-    wanted = [_metric(book, name) for name in metrics] or list(book.metrics)
+    book = source.rules.at(asked)
+    wanted = [metric_of(source.rules, book, name) for name in metrics] or list(book.metrics)
     needed = {*by, *(filters or {})}
     for metric in wanted:
         if metrics and needed - {*metric.by}:
             missing = ", ".join(sorted(needed - {*metric.by}))
             raise UnknownDimension(f"{metric.name} has no dimension {missing}; it has {', '.join(metric.by) or 'none'}")
     wanted = [metric for metric in wanted if needed <= {*metric.by}]
-    today = local_day(asked, book.time_zone)
     if first is None or last is None:
-        known = _extent(connection, generation, today)
+        known = source.extent(local_day(asked, book.time_zone))
         first, last = first or known.first, last or known.last
-    periods = split(first, last, grain)
-    kept = Baselines(connection) if any(goal.compares for metric in wanted for goal in metric.goal) else None
-    question = _Question(connection, generation, wanted, asked, today, periods, tuple(by), filters or {}, kept)
-    found = [figure for metric in wanted for figure in question.about(metric).answer(metric)]
-    return Answer(found, position(connection, generation), asked, book)
+    span = Span(asked, book.time_zone, tuple(split(first, last, grain)))
+    question = _Question(source, span, tuple(by), filters or {}, wanted)
+    found = list(question.answers()) if span.periods else []
+    kept = {name: tuple(values) for name, values in (filters or {}).items()}
+    return Answer(found, source.position, asked, book, source.rules, source.recipe, kept)
 
 
-def _metric(book: RuleBook, name: str) -> Metric:
-    for metric in book.metrics:
-        if metric.name == name:
-            return metric
+def metric_of(rules: Rules, book: RuleBook, name: str) -> Metric:
+    """A metric as a book has it, or, where it has none, as the latest book that does. Raises UnknownMetric."""
+    found = [metric for each in (*rules.books, book) for metric in each.metrics if metric.name == name]
+    if found:
+        return found[-1]
     raise UnknownMetric(f"there is no metric {name!r}; there are {', '.join(metric.name for metric in book.metrics)}")
 
 
-def _extent(connection: Connection[Any], generation: Generation, today: int) -> Period:
-    """The days that figures can speak of: from the first that counts to today."""
-    query = sql.SQL("SELECT coalesce(min(day), {}) FROM {} WHERE denominator <> 0").format(
-        sql.Literal(today), sql.Identifier(generation.schema, "counters")
-    )
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return Period(as_day(min(row[0], today)), as_day(today))
+Sums = dict[tuple[int, tuple[str, ...]], tuple[Any, int, int]]
+"""By period's place and values of `by`: numerator (of a median: its value), denominator (its sample), open."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Question:
-    connection: Connection[Any]
-    generation: Generation
-    metrics: Sequence[Metric]
-    asked: int
-    today: int
-    periods: list[Period]
+    source: Source
+    span: Span
     by: tuple[str, ...]
     filters: Mapping[str, Sequence[str]]
-    baselines: Baselines | None
+    metrics: Sequence[Metric]
 
-    def __post_init__(self) -> None:
-        self.dimensions = tuple(sorted({*self.by, *self.filters}))
-        zone = self.generation.book.time_zone
-        first = self.periods[0].first if self.periods else as_day(0)
-        self.parameters = {
-            "asked": self.asked,
-            "today": self.today,
-            "midnight": first_moment(as_day(self.today), zone),
-            "since": first_moment(first, zone),
-            "first": day_us(first),
-            "last": day_us(self.periods[-1].last) if self.periods else -1,
-            "begins": [day_us(period.first) for period in self.periods],
-            "ends": [day_us(period.last) for period in self.periods],
+    def answers(self) -> Iterator[Figure]:
+        ratios = self._ratios()
+        compared = any(goal.compares for metric in self.metrics for goal in metric.goal)
+        baselines = self.source.baselines() if compared else None
+        for metric in self.metrics:
+            by = self._by(metric)
+            found = ratios[metric.name] if metric.type == "ratio" else self._median(metric)
+            if not by or (not found and by == tuple(metric.per)):
+                for nth in range(len(self.span.periods)):
+                    found.setdefault((nth, ()), (0, 0, 0) if metric.type == "ratio" else (None, 0, 0))
+            for (nth, values), parts in sorted(found.items()):
+                told = dict(zip(by, values, strict=bool(values)))
+                yield self._figure(metric, self.span.periods[nth], told, *parts, baselines)
+
+    def _by(self, metric: Metric) -> tuple[str, ...]:
+        """What the metric is broken down by: as asked, and as it always is."""
+        return (*self.by, *(name for name in metric.per if name not in self.by))
+
+    def _ratios(self) -> dict[str, Sums]:
+        """The sums of every ratio; those that are broken down alike are asked for together."""
+        alike: dict[tuple[str, ...], list[Metric]] = {}
+        for metric in self.metrics:
+            if metric.type == "ratio":
+                alike.setdefault(self._by(metric), []).append(metric)
+        found: dict[str, dict[tuple[int, tuple[str, ...]], list[int]]] = {}
+        for by, metrics in alike.items():
+            found |= {metric.name: {} for metric in metrics}
+            dimensions = tuple(sorted({*by, *self.filters}))
+            for name, nth, values, *parts in self.source.sums(metrics, self.span, dimensions):
+                told = dict(zip(dimensions, values, strict=True))
+                if all(told[each] in allowed for each, allowed in self.filters.items()):
+                    sums = found[name].setdefault((nth, tuple(told[each] for each in by)), [0, 0, 0])
+                    for place, part in enumerate(parts):
+                        sums[place] += part
+        return {
+            name: {key: (n, d, o) for key, (n, d, o) in sums.items() if d or o or not key[1]}
+            for name, sums in found.items()
         }
-        self.moments: sql.Composed | None = None
 
-    def about(self, metric: Metric) -> _Question:
-        """The same question, broken down as the metric always is."""
-        more = tuple(name for name in metric.per if name not in self.by)
-        return replace(self, by=(*self.by, *more)) if more else self
-
-    def answer(self, metric: Metric) -> Iterator[Figure]:
-        if not self.periods:
-            return
-        found = self._ratio(metric) if metric.type == "ratio" else self._median(metric)
-        if not self.by or (not found and self.by == tuple(metric.per)):
-            for nth in range(len(self.periods)):
-                found.setdefault((nth, ()), (0, 0, 0) if metric.type == "ratio" else (None, 0, 0))
-        for (nth, values), (numerator, denominator, still_open) in sorted(found.items()):
-            yield self._figure(metric, self.periods[nth], values, numerator, denominator, still_open)
-
-    def _ratio(self, metric: Metric) -> dict[tuple[int, tuple[str, ...]], tuple[Any, int, int]]:
-        sums: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-        if additive(metric):
-            running = ((self._nth(day), *rest) for day, *rest in self._running(metric))
-            found = [*self._counted.get(metric.name, ()), *running]
-        else:
-            found = [(self._nth(day), *rest) for day, *rest in self._standing(metric)]
-        for nth, *values, numerator, denominator, still_open in found:
-            group = self._group(values)
-            if nth is not None and group is not None:
-                sum_ = sums.setdefault((nth, group), [0, 0, 0])
-                sum_[0] += int(numerator)
-                sum_[1] += int(denominator)
-                sum_[2] += int(still_open)
-        return {key: (n, d, o) for key, (n, d, o) in sums.items() if d or o or not key[1]}
-
-    @cached_property
-    def _counted(self) -> dict[str, list[tuple[Any, ...]]]:
-        """What the counters say of the past days of each period, for all metrics: (nth, by…, numerator, denominator,
-        0)."""
-        columns = [sql.SQL("counters.") + sql.Identifier(name) for name in self.dimensions]
-        query = COUNTED.format(
-            columns=sql.SQL("").join(sql.SQL(", ") + column for column in columns),
-            counters=sql.Identifier(self.generation.schema, "counters"),
-        )
-        names = [metric.name for metric in self.metrics if metric.type == "ratio"]
-        found: dict[str, list[tuple[Any, ...]]] = {}
-        for name, nth, *rest in self.connection.execute(query, {**self.parameters, "metrics": names}):
-            found.setdefault(name, []).append((nth - 1, *rest))
-        return found
-
-    def _running(self, metric: Metric) -> list[tuple[Any, ...]]:
-        query = running_sql(self.generation.book_text, self.generation.schema, metric.name, self.dimensions)
-        return self.connection.execute(query.encode(), self.parameters).fetchall()
-
-    def _standing(self, metric: Metric) -> list[tuple[Any, ...]]:
-        if self.moments is None:
-            self.moments = moments(self.connection, self.generation, self.periods, self.asked)
-        query = standing_sql(self.generation.book_text, self.generation.schema, metric.name, self.dimensions)
-        return self.connection.execute(self.moments + sql.SQL(query)).fetchall()
-
-    def _median(self, metric: Metric) -> dict[tuple[int, tuple[str, ...]], tuple[Any, int, int]]:
+    def _median(self, metric: Metric) -> Sums:
         if self.filters:
             raise UnknownDimension(f"{metric.name} is a median: ask for it by dimension, it cannot be filtered")
-        query = median_sql(self.generation.book_text, self.generation.schema, metric.name, self.dimensions)
-        rows = self.connection.execute(query.encode(), self.parameters)
-        return {(int(nth) - 1, tuple(values)): (value, sample, 0) for nth, *values, value, sample in rows}
+        by = self._by(metric)
+        dimensions = tuple(sorted(by))
+        found: Sums = {}
+        for nth, values, value, sample in self.source.medians(metric, self.span, dimensions):
+            told = dict(zip(dimensions, values, strict=True))
+            found[nth, tuple(told[each] for each in by)] = (value, sample, 0)
+        return found
 
-    def _nth(self, day: int) -> int | None:
-        on = as_day(day)
-        return next((nth for nth, period in enumerate(self.periods) if period.first <= on <= period.last), None)
-
-    def _group(self, values: Sequence[str]) -> tuple[str, ...] | None:
-        """The values of `by`, or None where a filter leaves the row out."""
-        told = dict(zip(self.dimensions, values, strict=True))
-        if any(told[name] not in allowed for name, allowed in self.filters.items()):
-            return None
-        return tuple(told[name] for name in self.by)
+    def _in_force(self, period: Period) -> list[RuleBook]:
+        """The rule books in force at some time of a period."""
+        begins, ends = first_moment(period.first, self.span.zone), first_moment(period.last, self.span.zone)
+        return [
+            book
+            for book, spell in self.source.rules.spells
+            if (spell.until_us is None or begins < spell.until_us) and (spell.from_us is None or ends >= spell.from_us)
+        ]
 
     def _figure(
-        self, metric: Metric, period: Period, values: tuple[str, ...], numerator: Any, denominator: int, still_open: int
+        self,
+        metric: Metric,
+        period: Period,
+        told: Mapping[str, str],
+        numerator: Any,
+        denominator: int,
+        still_open: int,
+        baselines: Baselines | None,
     ) -> Figure:
         value: Decimal | int | None
         if metric.type == "ratio":
             value = Decimal(numerator) / Decimal(denominator) if denominator else None
         else:
             value = None if numerator is None else int(numerator)
-        goal = goal_for(metric, period, self.generation.book)
-        told = dict(zip(self.by, values, strict=bool(values)))
+        book = self.source.rules.at(first_moment(period.last, self.span.zone))
+        goal = goal_for(metric_of(self.source.rules, book, metric.name), period, book)
         # one value filtered for is as good as that value of a breakdown
         single = {name: allowed[0] for name, allowed in self.filters.items() if len(allowed) == 1}
         compared = goal is not None and goal.compares and len(single) == len(self.filters)
-        baseline = self.baselines.of(metric, told | single) if compared and self.baselines else None
+        baseline = baselines.of(metric, {**told, **single}) if compared and baselines else None
         exact = value if metric.type == "median" or value is None else Fraction(numerator, denominator)
         comparable = baseline is not None and (metric.table not in STANDING or _as_long(period, baseline))
         change = changed(exact, goal, baseline) if goal and baseline and comparable else None
@@ -261,6 +263,7 @@ class _Question:
             value=value,
             goal=goal,
             verdict=verdict(value, goal, denominator, metric, baseline, change),
+            rule_books=tuple(each.version for each in self._in_force(period)),
             baseline=baseline,
             change=None if change is None else Decimal(change.numerator) / Decimal(change.denominator),
         )

@@ -21,6 +21,7 @@ from psycopg.errors import InvalidParameterValue, QueryCanceled
 from ledger.log.application import Ledger
 from ledger.log.waker import Waker
 from projections.generations import Generation, live
+from projections.keeping import keep
 from projections.relation import VOID
 from projections.statements import Statements, Step, statements
 
@@ -265,6 +266,7 @@ class Projector:
         if not generation.current:
             raise OutdatedGeneration(generation.number)
         batches = Batches(self._ledger, connection, generation)
+        keep(connection, generation.book_text)
         self._allowed = 0.0
         halted, limit, most = True, BATCH, BATCH
         while not self._stopping.is_set():

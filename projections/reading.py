@@ -78,7 +78,7 @@ def columns(generation: Generation, table: str) -> dict[str, Kind]:
         raise UnknownTable(f"there is no table {table!r}; there are {', '.join(sorted(KEYS))}")
     if table == "clocks":
         return dict(READABLE[table].columns)
-    return columns_of(table, generation.book)
+    return columns_of(table, generation.rules)
 
 
 def read_table(
@@ -103,16 +103,13 @@ def read_table(
     order = _order(table, kinds, sort)
     where = [_condition(each, kinds, table) for each in filters]
     if cursor is not None:
-        where.append(_after(order, kinds, _open_cursor(cursor, table, order, kinds)))
+        where.append(_after(order, kinds, open_cursor(cursor, table, order, kinds)))
     query = sql.SQL("{} SELECT {} FROM {} AS rows {} ORDER BY {} LIMIT {}").format(
         _moments(connection, generation, table, asked),
         COMMA.join(map(sql.Identifier, kinds)),
         _where_rows_are(generation, table),
         sql.SQL("WHERE ") + AND.join(where) if where else sql.SQL(""),
-        COMMA.join(
-            sql.SQL("{} {} NULLS LAST").format(sql.Identifier(name), sql.SQL("DESC" if down else "ASC"))
-            for name, down in order
-        ),
+        _ordered(order),
         sql.Literal(limit + 1),
     )
     found = [dict(zip(kinds, row, strict=True)) for row in connection.execute(query)]
@@ -121,7 +118,7 @@ def read_table(
     return Page(
         columns=kinds,
         rows=[{name: shown(kind, row[name]) for name, kind in kinds.items()} for row in found],
-        next_cursor=_close_cursor(table, order, found[-1]) if more else None,
+        next_cursor=close_cursor(table, order, found[-1]) if more else None,
         position=position(connection, generation),
     )
 
@@ -178,28 +175,56 @@ def due_clocks(
     connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     generation = live(connection)
     kinds = columns(generation, "clocks")
-    beyond = sql.SQL("true") if cursor is None else _after(DUE, kinds, _open_cursor(cursor, "due", DUE, kinds))
-    query = sql.SQL(
-        "SELECT {columns} FROM {table} WHERE outcome IS NULL AND deadline < {before} AND deadline >= {least} "
-        "AND {beyond} ORDER BY {order} LIMIT {limit}"
+    running = sql.SQL(
+        "(SELECT * FROM {table} WHERE outcome IS NULL AND deadline < {before} AND deadline >= {least})"
     ).format(
-        columns=COMMA.join(map(sql.Identifier, kinds)),
         table=sql.Identifier(generation.schema, "clocks"),
         before=sql.Literal(before),
         least=sql.Literal(-(2**63) if overdue else asked),
-        beyond=beyond,
-        order=COMMA.join(sql.Identifier(name) for name, _ in DUE),
-        limit=sql.Literal(limit + 1),
     )
-    found = [dict(zip(kinds, row, strict=True)) for row in connection.execute(query)]
-    more = _close_cursor("due", DUE, found[limit - 1]) if len(found) > limit else None
+    found, more = paged(connection, running, kinds, DUE, mark="due", cursor=cursor, limit=limit)
     rows = []
-    for cells in found[:limit]:
+    for cells in found:
         told = {name: shown(kind, cells[name]) for name, kind in kinds.items()}
         left = cells["deadline"] - asked
         rows.append({**told, "left_us": left, "overdue": left < 0})
     full: dict[str, Kind] = {**kinds, "left_us": "duration", "overdue": "boolean"}
     return Page(full, rows, more, position(connection, generation))
+
+
+def paged(
+    connection: Connection[Any],
+    rows: sql.Composable,
+    kinds: Mapping[str, Kind],
+    order: list[tuple[str, bool]],
+    *,
+    mark: str,
+    cursor: str | None,
+    limit: int,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """One page of what a query in parentheses gives, cells as engines hold them, and the cursor of the next page.
+
+    The last column of the `order` (column, whether it descends) is never empty; `mark` tells the lists apart that
+    cursors are for. Raises BadCursor.
+    """
+    beyond = sql.SQL("true") if cursor is None else _after(order, kinds, open_cursor(cursor, mark, order, kinds))
+    query = sql.SQL("SELECT {columns} FROM {rows} AS rows WHERE {beyond} ORDER BY {order} LIMIT {limit}").format(
+        columns=COMMA.join(map(sql.Identifier, kinds)),
+        rows=rows,
+        beyond=beyond,
+        order=_ordered(order),
+        limit=sql.Literal(limit + 1),
+    )
+    found = [dict(zip(kinds, row, strict=True)) for row in connection.execute(query)]
+    more = close_cursor(mark, order, found[limit - 1]) if len(found) > limit else None
+    return found[:limit], more
+
+
+def _ordered(order: list[tuple[str, bool]]) -> sql.Composable:
+    return COMMA.join(
+        sql.SQL("{} {} NULLS LAST").format(sql.Identifier(name), sql.SQL("DESC" if down else "ASC"))
+        for name, down in order
+    )
 
 
 def _order(table: str, kinds: Mapping[str, Kind], sort: Sequence[str]) -> list[tuple[str, bool]]:
@@ -246,13 +271,13 @@ def _after(order: list[tuple[str, bool]], kinds: Mapping[str, Kind], last: list[
     return sql.SQL("({})").format(OR.join(sql.SQL("({})").format(way) for way in ways))
 
 
-def _close_cursor(table: str, order: list[tuple[str, bool]], row: Mapping[str, Any]) -> str:
+def close_cursor(table: str, order: list[tuple[str, bool]], row: Mapping[str, Any]) -> str:
     """The place behind a row, good for the same table and order only."""
     place = [_order_mark(table, order), *(row[name] for name, _ in order)]
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
-def _open_cursor(cursor: str, table: str, order: list[tuple[str, bool]], kinds: Mapping[str, Kind]) -> list[Any]:
+def open_cursor(cursor: str, table: str, order: list[tuple[str, bool]], kinds: Mapping[str, Kind]) -> list[Any]:
     try:
         place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, RecursionError) as error:

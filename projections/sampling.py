@@ -7,7 +7,7 @@ import secrets
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from psycopg import Connection, sql
@@ -16,7 +16,7 @@ from ledger.claims import Claim, claim
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
 from ledger.rulebook.calendars import first_moment
-from ledger.rulebook.model import day_us
+from ledger.rulebook.model import day_us, instant_us
 from projections.generations import Generation, live, position
 from projections.settled import settled
 
@@ -65,14 +65,16 @@ def sample(
     """
     monday = first_day(week)
     with settled(ledger, "sample"):
+        now = instant_us(ledger.now().astimezone(UTC))
         with ledger.database.reading() as connection:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             generation = live(connection)
+            book = generation.rules.at(now)
             taken = _seed_of(connection, generation, week, monday, seed)
-            found = connection.execute(_query(generation, monday)).fetchall()
+            found = connection.execute(_query(generation, monday, book.time_zone)).fetchall()
             at = position(connection, generation)
         seed = next(each for each in (taken, seed, secrets.randbelow(LARGEST_SEED)) if each is not None)
-        drawn = draw(found, seed, generation.book.sampling.per_channel if per_channel is None else per_channel)
+        drawn = draw(found, seed, book.sampling.per_channel if per_channel is None else per_channel)
         made = Sample(week, seed, at, drawn, {channel: sum(one[1] == channel for one in found) for channel in drawn})
         if not dry_run and taken is None:
             _record(ledger, made, key_id)
@@ -110,11 +112,11 @@ def _seed_of(
     return taken[0] if taken else None
 
 
-def _query(generation: Generation, monday: date) -> sql.Composed:
+def _query(generation: Generation, monday: date, zone: str) -> sql.Composed:
     return CONTACTS.format(
         schema=sql.Identifier(generation.schema),
-        begins=sql.Literal(first_moment(monday, generation.book.time_zone)),
-        ends=sql.Literal(first_moment(monday + timedelta(7), generation.book.time_zone)),
+        begins=sql.Literal(first_moment(monday, zone)),
+        ends=sql.Literal(first_moment(monday + timedelta(7), zone)),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import ibis
 import ibis.expr.types as ir
 
-from ledger.rulebook.model import RuleBook
-from projections.compiled import parsed
+from ledger.rulebook.rules import Rules
+from projections.compiled import once, parsed
 from projections.contributions import columns_of, contributions, dated_by, dimensions_of
 from projections.inputs import Touched, Whole, schema_of
 from projections.relation import EFFECTIVE, RAW, effective
@@ -58,7 +58,7 @@ def columns_sql(schema: ibis.Schema) -> str:
 
 
 ANY_SCHEMA = "generation_0"
-"""Stands for a generation's schema while SQL is compiled: that takes seconds, and a rule book needs it once."""
+"""Stands for a generation's schema while SQL is compiled: that takes seconds, and a rule rules needs it once."""
 
 
 def placed(compiled_sql: str, schema: str) -> str:
@@ -69,7 +69,7 @@ def placed(compiled_sql: str, schema: str) -> str:
 @lru_cache(maxsize=4)
 def statements(book_text: str, schema: str) -> Statements:
     """Everything a projector of this generation executes."""
-    made = _compiled(book_text)
+    made = unplaced(book_text)
     steps = tuple(
         replace(
             step,
@@ -84,16 +84,21 @@ def statements(book_text: str, schema: str) -> Statements:
     return replace(made, steps=steps)
 
 
-@lru_cache(maxsize=4)
-def _compiled(book_text: str) -> Statements:
-    book = parsed(book_text)
-    steps = tuple(_step(table, book, ANY_SCHEMA) for table in TABLES.values())
-    return Statements(
-        scratch=(*_scratch(book), *(each for step in steps for each in step.scratch)), load=_load(), steps=steps
-    )
+UNPLACED: dict[str, Statements] = {}
+"""What this process knows, by the rule rules's text: compiled by itself, or by another and kept in the database."""
 
 
-def _scratch(book: RuleBook) -> list[str]:
+def unplaced(book_text: str) -> Statements:
+    """The same for ANY_SCHEMA."""
+    if book_text not in UNPLACED:
+        rules = parsed(book_text)
+        steps = tuple(once("step", name, rules, partial(_step, table)) for name, table in TABLES.items())
+        scratch = (*_scratch(rules), *(each for step in steps for each in step.scratch))
+        UNPLACED[book_text] = Statements(scratch=scratch, load=_load(), steps=steps)
+    return UNPLACED[book_text]
+
+
+def _scratch(rules: Rules) -> list[str]:
     """Session-long temporary tables, emptied by every batch that fills them.
 
     (ON COMMIT DELETE ROWS would truncate all of them at every commit: 0.28 s for ninety tables.)
@@ -105,7 +110,7 @@ def _scratch(book: RuleBook) -> list[str]:
         "effective_events": EFFECTIVE,
     }
     for table in TABLES.values():
-        full = schema_of(columns_of(table.name, book))
+        full = schema_of(columns_of(table.name, rules))
         tables[f"keys_{table.name}"] = ibis.schema({name: full[name] for name in table.partition})
         tables[f"old_{table.name}"] = full
         tables[f"new_{table.name}"] = full
@@ -126,9 +131,10 @@ def _load() -> str:
     return f"INSERT INTO effective_events ({names}) {query}"
 
 
-def _step(table: Table, book: RuleBook, schema: str) -> Step:
-    inputs = Touched(book, schema, table.name)
-    columns = list(columns_of(table.name, book))
+def _step(table: Table, rules: Rules) -> Step:
+    schema = ANY_SCHEMA
+    inputs = Touched(rules, schema, table.name)
+    columns = list(columns_of(table.name, rules))
     names = ", ".join(f'"{name}"' for name in columns)
     keys = ", ".join(f'"{name}"' for name in table.partition)
     target = f'"{schema}"."{table.name}"'
@@ -137,7 +143,9 @@ def _step(table: Table, book: RuleBook, schema: str) -> Step:
         table=table,
         started=_started(table),
         reached=tuple(
-            (reach.table, _reached(table, reach, book, schema)) for reach in table.reaches if reach.columns_under(book)
+            (reach.table, _reached(table, reach, rules, schema))
+            for reach in table.reaches
+            if reach.columns_under(rules)
         ),
         wanted=_wanted(table),
         remove=(
@@ -148,7 +156,7 @@ def _step(table: Table, book: RuleBook, schema: str) -> Step:
             f"WITH made AS (INSERT INTO {target} ({names}) {rows} RETURNING {names}) "
             f"INSERT INTO new_{table.name} SELECT * FROM made"
         ),
-        count=_count(table, book, schema),
+        count=_count(table, rules, schema),
         scratch=tuple(_temporary(name, stage.schema()) for name, stage in inputs.stages.items()),
         stages=tuple((name, f'INSERT INTO "{name}" {to_sql(stage)}') for name, stage in inputs.stages.items()),
     )
@@ -170,26 +178,26 @@ def _wanted(table: Table) -> str:
     return f"INSERT INTO wanted_events {keys} EXCEPT SELECT aggregate, subject FROM loaded_events"
 
 
-def _reached(table: Table, reach: Reach, book: RuleBook, schema: str) -> str:
-    full = schema_of(columns_of(reach.table, book))
-    columns = reach.columns_under(book)
+def _reached(table: Table, reach: Reach, rules: Rules, schema: str) -> str:
+    full = schema_of(columns_of(reach.table, rules))
+    columns = reach.columns_under(rules)
     old = ibis.table(full, name=f"old_{reach.table}").select(*columns)
     new = ibis.table(full, name=f"new_{reach.table}").select(*columns)
     changed = old.difference(new).union(new.difference(old))
-    keys = reach.keys(changed, Whole(book, schema)).select(*table.partition).distinct()
+    keys = reach.keys(changed, Whole(rules, schema)).select(*table.partition).distinct()
     for name in table.partition:
         keys = keys.filter(keys[name].notnull())
     return f"INSERT INTO keys_{table.name} {to_sql(keys)}"
 
 
-def _count(table: Table, book: RuleBook, schema: str) -> str | None:
-    full = schema_of(columns_of(table.name, book))
+def _count(table: Table, rules: Rules, schema: str) -> str | None:
+    full = schema_of(columns_of(table.name, rules))
     old = ibis.table(full, name=f"old_{table.name}").mutate(sign=ibis.literal(-1, "int64"))
     new = ibis.table(full, name=f"new_{table.name}").mutate(sign=ibis.literal(1, "int64"))
-    sums = contributions(table.name, old.union(new), book, sign="sign")
+    sums = contributions(table.name, old.union(new), rules, sign="sign")
     if sums is None:
         return None
-    by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(book)))
+    by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(rules)))
     return (
         f'INSERT INTO "{schema}".counters AS kept ({by}, numerator, denominator) {to_sql(sums)} '
         f"ON CONFLICT ({by}) DO UPDATE SET numerator = kept.numerator + EXCLUDED.numerator, "
@@ -197,30 +205,30 @@ def _count(table: Table, book: RuleBook, schema: str) -> str | None:
     )
 
 
-def counters_schema(book: RuleBook) -> ibis.Schema:
+def counters_schema(rules: Rules) -> ibis.Schema:
     """The counters' columns: metric, day, every dimension of any metric, numerator, denominator."""
     return ibis.schema(
         {
             "metric": "string",
             "day": "int64",
-            **dict.fromkeys(dimensions_of(book), "string"),
+            **dict.fromkeys(dimensions_of(rules), "string"),
             "numerator": "int64",
             "denominator": "int64",
         }
     )
 
 
-def create_tables(book: RuleBook, schema: str) -> list[str]:
+def create_tables(rules: Rules, schema: str) -> list[str]:
     """The tables of a generation, without their indexes."""
-    tables = {name: schema_of(columns_of(name, book)) for name in TABLES}
-    tables["counters"] = counters_schema(book)
+    tables = {name: schema_of(columns_of(name, rules)) for name in TABLES}
+    tables["counters"] = counters_schema(rules)
     return [
         f'CREATE TABLE "{schema}"."{name}" ({columns_sql(each)}) WITH (fillfactor = 90)'
         for name, each in tables.items()
-    ] + [f'CREATE VIEW "{schema}".clocks AS {to_sql(CLOCKS.rows(Whole(book, schema)))}']
+    ] + [f'CREATE VIEW "{schema}".clocks AS {to_sql(CLOCKS.rows(Whole(rules, schema)))}']
 
 
-def create_indexes(book: RuleBook, schema: str) -> list[str]:
+def create_indexes(rules: Rules, schema: str) -> list[str]:
     """What makes rows unique, what other tables look rows up by, and what a reading of figures looks at: the clocks
     still running by their deadline, and rows by the moment that decides their period."""
     made = []
@@ -230,13 +238,13 @@ def create_indexes(book: RuleBook, schema: str) -> list[str]:
         made += [f'CREATE INDEX ON "{schema}"."{name}" ("{column}")' for column in table.indexes]
         made += [
             f'CREATE INDEX ON "{schema}"."{name}" ("{column}") WHERE "{column}" IS NOT NULL'
-            for column in dated_by(name, book)
+            for column in dated_by(name, rules)
         ]
-    for target in book.targets:
-        made.append(
-            f'CREATE INDEX ON "{schema}"."{target.table}" ("{target.name}_deadline") '
-            f'WHERE "{target.name}_outcome" IS NULL AND "{target.name}_started_at" IS NOT NULL'
-        )
-    by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(book)))
+        made += [
+            f'CREATE INDEX ON "{schema}"."{name}" ("{clock}_deadline") '
+            f'WHERE "{clock}_outcome" IS NULL AND "{clock}_started_at" IS NOT NULL'
+            for clock in rules.clocks(name)
+        ]
+    by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(rules)))
     made.append(f'ALTER TABLE "{schema}".counters ADD PRIMARY KEY ({by})')
     return made

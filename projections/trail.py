@@ -56,15 +56,20 @@ def streams(connection: Connection[Any], entity: Entity, upto: int = NO_END) -> 
 
 
 def cluster(connection: Connection[Any], entity: Entity, upto: int = NO_END) -> set[Entity]:
-    """Every entity that the rows of one can depend on: all that is linked to it, `ENDS` being where links end."""
+    """Every entity that the rows of one can depend on: all that is linked to it, `ENDS` being where links end.
+
+    Behind a customer stands whoever survives it; a customer's own rows are made of all that it was merged with.
+    """
     found, waiting = {entity}, [entity]
     while waiting:
         each = waiting.pop()
-        if each[0] in ENDS and each != entity:
-            continue
-        linked = {other for other, _ in (*_named(connection, each, upto), *_naming(connection, each, upto))}
-        if entity[0] == "customer" and each != entity:
-            linked = set()
+        own = each == entity or each[0] == entity[0] == "customer"
+        whole = own or (each[0] not in ENDS and entity[0] != "customer")
+        linked: set[Entity] = set()
+        if whole:
+            linked = {other for other, _ in (*_named(connection, each, upto), *_naming(connection, each, upto))}
+        elif each[0] == "customer":
+            linked = {other for other, field in _named(connection, each, upto) if field == "into_id"}
         waiting += linked - found
         found |= linked
     return found

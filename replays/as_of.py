@@ -15,11 +15,13 @@ from ledger.log.application import Ledger
 from ledger.rulebook.model import instant_us
 from projections.contributions import columns_of
 from projections.generations import live
+from projections.keeping import recall
+from projections.recipes import Recipe, recipe
 from projections.tables import READABLE, TABLES
 from projections.tables.anomalies import SUBJECTS
 from projections.trail import cluster
 from projections.values import shown
-from replays.engine import Engine, Progress
+from replays.engine import Progress, Replay
 
 SUBJECT_COLUMNS = {aggregate: column for aggregate, (_, column) in SUBJECTS.items()}
 
@@ -31,9 +33,9 @@ def tables_at(
     as_of: int | None = None,
     valid_at: datetime | None = None,
     progress: Progress = lambda *_: None,
-) -> Iterator[Engine]:
+) -> Iterator[Replay]:
     """An engine with every table as it stood at position `as_of` (default: the end of the log)."""
-    with Engine(_book_text(ledger), ledger.settings.replay_memory_mb) as engine:
+    with Replay(_recipe(ledger), ledger.settings.replay_memory_mb) as engine:
         engine.load(ledger, ledger.head().position if as_of is None else as_of, progress=progress)
         engine.build(instant_us(valid_at) if valid_at else None, progress=progress)
         yield engine
@@ -55,7 +57,7 @@ def state(
     with ledger.pool.connection() as connection:
         entities = cluster(connection, (aggregate, subject), upto)
     found: dict[str, list[dict[str, Any]]] = {}
-    with Engine(_book_text(ledger), ledger.settings.replay_memory_mb) as engine:
+    with Replay(_recipe(ledger), ledger.settings.replay_memory_mb) as engine:
         engine.load(ledger, upto, entities)
         engine.build(instant_us(valid_at) if valid_at else None, counters=False)
         for name in READABLE:
@@ -65,9 +67,11 @@ def state(
     return found
 
 
-def _book_text(ledger: Ledger) -> str:
+def _recipe(ledger: Ledger) -> Recipe:
     with ledger.pool.connection() as connection:
-        return live(connection).book_text
+        book_text = live(connection).book_text
+        recall(connection, book_text)
+    return recipe(book_text)
 
 
 def _of(table: str, row: dict[str, Any], aggregate: str, subject: str) -> bool:
@@ -78,6 +82,6 @@ def _of(table: str, row: dict[str, Any], aggregate: str, subject: str) -> bool:
     return bool(row[SUBJECT_COLUMNS[aggregate]] == subject)
 
 
-def _shown(engine: Engine, table: str, row: dict[str, Any]) -> dict[str, Any]:
-    kinds = columns_of(table, engine.book) if table in TABLES else READABLE[table].columns
+def _shown(engine: Replay, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    kinds = columns_of(table, engine.rules) if table in TABLES else READABLE[table].columns
     return {name: shown(kind, row[name]) for name, kind in kinds.items()}

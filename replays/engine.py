@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,35 +13,14 @@ import pyarrow
 from adbc_driver_postgresql import dbapi as adbc
 from psycopg import sql
 
-from ledger.events import COLUMNS
 from ledger.log.application import Ledger
-from projections import compiled
-from projections.compiled import parsed
-from projections.inputs import DAYS
-from projections.relation import EFFECTIVE, ENVELOPE, RAW
+from projections.recipes import Definition, Recipe
 from projections.statements import counters_schema
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 TYPES = {"string": "VARCHAR", "int64": "BIGINT", "boolean": "BOOLEAN"}
-JSON_TYPES = {
-    "text": "VARCHAR",
-    "integer": "BIGINT",
-    "boolean": "BOOLEAN",
-    "time": "TIMESTAMPTZ",
-    "day": "DATE",
-    "week": "VARCHAR",
-    "quarter": "VARCHAR",
-}
-FROM_JSON = {
-    "time": 'epoch_us(data."{0}")',
-    "day": 'epoch_us(data."{0}")',
-    # the fourth of January lies in the first ISO week of its year
-    "week": "epoch_us(date_trunc('week', make_date(CAST(data.\"{0}\"[1:4] AS INTEGER), 1, 4))"
-    ' + INTERVAL 7 DAY * (CAST(data."{0}"[7:8] AS INTEGER) - 1))',
-    "quarter": 'epoch_us(make_date(CAST(data."{0}"[1:4] AS INTEGER), CAST(data."{0}"[7:7] AS INTEGER) * 3 - 2, 1))',
-}
 ENTRIES = (
     "SELECT position, aggregate, subject, version, type, (extract(epoch FROM occurred_at)::numeric * 1000000)::bigint "
     "AS occurred_at, (extract(epoch FROM recorded_at)::numeric * 1000000)::bigint AS recorded_at, entry "
@@ -58,9 +36,7 @@ SMALL_MB = 500
 class Engine:
     """A DuckDB of its own, in memory up to `memory_mb` and then on disk, gone when closed."""
 
-    def __init__(self, book_text: str, memory_mb: int = SMALL_MB) -> None:
-        self.book_text = book_text
-        self.book = parsed(book_text)
+    def __init__(self, memory_mb: int = SMALL_MB) -> None:
         self._spill = tempfile.TemporaryDirectory(prefix="reqledger-replay-")
         self.connection = duckdb.connect(
             config={
@@ -83,51 +59,6 @@ class Engine:
         self.connection.close()
         self._spill.cleanup()
 
-    def load(
-        self,
-        ledger: Ledger,
-        upto: int,
-        entities: Iterable[tuple[str, str]] | None = None,
-        progress: Progress = lambda *_: None,
-    ) -> None:
-        """Read the log up to a position, or the streams of some entities, into `raw_events`."""
-        self.create("raw_events", RAW)
-        only = list(entities) if entities is not None else None
-        with adbc.connect(ledger.database.conninfo) as connection, connection.cursor() as cursor:
-            for after in range(0, upto, CHUNK) if only is None else [0]:
-                end = min(after + CHUNK, upto) if only is None else upto
-                cursor.execute(_entries_sql(after, end, only))
-                chunk = cursor.fetch_record_batch()
-                self.connection.register("chunk", chunk)
-                self.connection.execute(_typed_sql())
-                self.connection.unregister("chunk")
-                progress("reading", end, upto)
-
-    def build(self, valid_at: int | None = None, counters: bool = True, progress: Progress = lambda *_: None) -> None:
-        """Work out effective events, all tables, the clocks and the counters from `raw_events`.
-
-        With `valid_at` (microseconds), only from what had occurred by then.
-        """
-        self.create("effective_events", EFFECTIVE)
-        told = [] if valid_at is None else [valid_at]
-        self.fill("effective_events", EFFECTIVE, compiled.effective(bool(told)), told)
-        self.fill_calendars()
-        definitions = compiled.definitions(self.book_text)
-        if counters:
-            self.create("counters", counters_schema(self.book))
-        for done, table in enumerate(definitions):
-            progress(f"building {table.name}", done, len(definitions))
-            for stage, schema, query in table.stages:
-                self.create(stage, schema)
-                self.fill(stage, schema, query)
-            self.create(table.name, table.schema)
-            self.fill(table.name, table.schema, table.rows)
-            for stage, _, _ in table.stages:
-                self.connection.execute(f'DROP TABLE "{stage}"')
-            if counters and table.contributions is not None:
-                self.fill("counters", counters_schema(self.book), table.contributions)
-        progress("built", len(definitions), len(definitions))
-
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
         """The rows of a table, times and days as integers."""
         found = self.connection.execute(f'SELECT * FROM "{table}"')
@@ -140,14 +71,12 @@ class Engine:
         """The rows of a table, as Arrow record batches."""
         return self.connection.sql(f'SELECT * FROM "{table}"').to_arrow_reader(100_000)
 
-    def fill_calendars(self) -> None:
-        """Make `calendar_days` of the rule book's calendars."""
-        self.create("calendar_days", DAYS)
-        worked_out = compiled.calendar_days(self.book_text)
-        columns = {name: [getattr(day, name) for day in worked_out] for name in DAYS.names}
-        self.connection.register("worked_out", pyarrow.table(columns))
-        self.connection.execute("INSERT INTO calendar_days SELECT * FROM worked_out")
-        self.connection.unregister("worked_out")
+    def fill_calendars(self, worked_out: Mapping[str, bytes]) -> None:
+        """Make the relations of calendars worked out, as a recipe has them."""
+        for name, content in worked_out.items():
+            self.connection.register("added", pyarrow.ipc.open_stream(content).read_all())
+            self.connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM added')
+            self.connection.unregister("added")
 
     def create(self, name: str, schema: ibis.Schema) -> None:
         """Make an empty table."""
@@ -160,6 +89,119 @@ class Engine:
         self.connection.execute(f'INSERT INTO "{name}" ({columns}) {query}', parameters)
 
 
+class Tables:
+    """Every table by one recipe, in a schema of an engine; what is not there is that of `main`."""
+
+    def __init__(self, engine: Engine, recipe: Recipe, schema: str = "main") -> None:
+        self.engine = engine
+        self.recipe = recipe
+        self.rules = recipe.rules
+        self.schema = schema
+
+    def query(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a query on these tables with those of the parameters that it names; its rows."""
+        named = {name: value for name, value in (parameters or {}).items() if f"${name}" in query}
+        self._look_here()
+        return self.engine.connection.execute(query, named).fetchall()
+
+    def build(self, valid_at: int | None = None, counters: bool = False, progress: Progress = lambda *_: None) -> None:
+        """Work out effective events, all tables and the clocks from `raw_events`, and the counters where wanted.
+
+        With `valid_at` (microseconds), only from what had occurred by then.
+        """
+        self._look_here()
+        recipe, engine = self.recipe, self.engine
+        engine.create("effective_events", recipe.effective)
+        told = [] if valid_at is None else [valid_at]
+        engine.fill("effective_events", recipe.effective, recipe.valid_at if told else recipe.valid, told)
+        engine.fill_calendars(recipe.calendars)
+        if counters:
+            engine.create("counters", counters_schema(self.rules))
+        self._define(recipe.definitions, counters, progress)
+
+    def build_what_differs(self, other: Recipe, progress: Progress = lambda *_: None) -> tuple[str, ...]:
+        """Build those tables that come out otherwise than by the other recipe, whose tables are those of `main`; their
+        names."""
+        self._look_here()
+        calendars = self.recipe.calendars != other.calendars
+        if calendars:
+            self.engine.fill_calendars(self.recipe.calendars)
+        known = {definition.name: definition for definition in other.definitions}
+        built: list[Definition] = []
+        changed = {*self.recipe.calendars} if calendars else set()
+        for definition in self.recipe.definitions:
+            texts = (definition.rows, *(query for _, _, query in definition.stages))
+            before = known[definition.name]
+            same = (definition.rows, definition.stages) == (before.rows, before.stages)
+            if not same or any(f'"{name}"' in text for name in changed for text in texts):
+                changed.add(definition.name)
+                built.append(definition)
+        self._define(built, False, progress)
+        return tuple(definition.name for definition in built)
+
+    def _define(self, definitions: Sequence[Definition], counters: bool, progress: Progress) -> None:
+        engine = self.engine
+        for done, table in enumerate(definitions):
+            progress(f"building {table.name}", done, len(definitions))
+            for stage, schema, query in table.stages:
+                engine.create(stage, schema)
+                engine.fill(stage, schema, query)
+            engine.create(table.name, table.schema)
+            engine.fill(table.name, table.schema, table.rows)
+            for stage, _, _ in table.stages:
+                engine.connection.execute(f'DROP TABLE "{stage}"')
+            if counters and table.contributions is not None:
+                engine.fill("counters", counters_schema(self.rules), table.contributions)
+        progress("built", len(definitions), len(definitions))
+
+    def _look_here(self) -> None:
+        path = self.schema if self.schema == "main" else f"{self.schema},main"
+        self.engine.connection.execute(f"SET search_path = '{path}'")
+
+
+class Replay(Engine):
+    """The log, up to some position, and every table worked out of it by a recipe."""
+
+    def __init__(self, recipe: Recipe, memory_mb: int = SMALL_MB) -> None:
+        super().__init__(memory_mb)
+        self.recipe = recipe
+        self.rules = recipe.rules
+        self.tables = Tables(self, recipe)
+
+    def load(
+        self,
+        ledger: Ledger,
+        upto: int,
+        entities: Iterable[tuple[str, str]] | None = None,
+        progress: Progress = lambda *_: None,
+    ) -> None:
+        """Read the log up to a position, or the streams of some entities, into `raw_events`."""
+        self.create("raw_events", self.recipe.raw)
+        only = list(entities) if entities is not None else None
+        with adbc.connect(ledger.database.conninfo) as connection, connection.cursor() as cursor:
+            for after in range(0, upto, CHUNK) if only is None else [0]:
+                end = min(after + CHUNK, upto) if only is None else upto
+                cursor.execute(_entries_sql(after, end, only))
+                chunk = cursor.fetch_record_batch()
+                self.connection.register("chunk", chunk)
+                self.connection.execute(self.recipe.typed)
+                self.connection.unregister("chunk")
+                progress("reading", end, upto)
+
+    def build(self, valid_at: int | None = None, counters: bool = True, progress: Progress = lambda *_: None) -> None:
+        """Work out the tables, as `Tables.build` has it."""
+        self.tables.build(valid_at, counters, progress)
+
+    def beside(self, schema: str, recipe: Recipe, events: str | None = None) -> Tables:
+        """A place for the tables by another recipe, or out of those events only for which a condition holds."""
+        self.connection.execute(f'CREATE SCHEMA "{schema}"')
+        if events is not None:
+            self.connection.execute(
+                f'CREATE VIEW "{schema}".raw_events AS SELECT * FROM main.raw_events WHERE {events}'
+            )
+        return Tables(self, recipe, schema)
+
+
 def _entries_sql(after: int, upto: int, entities: list[tuple[str, str]] | None) -> str:
     query = sql.SQL(ENTRIES).format(after=sql.Literal(after), upto=sql.Literal(upto))
     if entities is not None:
@@ -168,18 +210,3 @@ def _entries_sql(after: int, upto: int, entities: list[tuple[str, str]] | None) 
         )
         query += sql.SQL(OF_ENTITIES).format(entities=pairs)
     return query.as_string(None)
-
-
-def _typed_sql() -> str:
-    """From the entries' bytes to typed columns: DuckDB's counterpart of the view log.events."""
-    shape = json.dumps({name: JSON_TYPES[kind] for name, kind in COLUMNS.items()})
-    fields = ", ".join(
-        f'{FROM_JSON.get(kind, chr(34).join(("data.", "{0}", ""))).format(name)} AS "{name}"'
-        for name, kind in COLUMNS.items()
-    )
-    envelope = ", ".join(f'"{name}"' for name in ENVELOPE)
-    columns = ", ".join(f'"{name}"' for name in RAW.names)
-    return (
-        f"INSERT INTO raw_events ({columns}) SELECT {columns} FROM (SELECT {envelope}, {fields} FROM "
-        f"(SELECT {envelope}, json_transform(CAST(decode(entry) AS JSON) -> 'data', '{shape}') AS data FROM chunk))"
-    )

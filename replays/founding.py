@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 
+from ledger.aggregates.rulebook import RulebookPublished
 from ledger.claims import Recorded, claim, decode
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
 from ledger.rulebook.loading import default_text
 from ledger.rulebook.model import EPOCH
+from ledger.rulebook.rules import in_force
 from projections import generations
+from projections.keeping import keep_recipe, recall
+from projections.recipes import recipe
 from projections.values import instant
 from replays.engine import Progress
 from replays.rebuild import ReplayRunning, rebuild
@@ -30,7 +34,7 @@ def found(ledger: Ledger, book_text: str | None = None, progress: Progress = lam
 
     Safe to call at every start, by several processes: those that come second wait. Raises BadRuleBook.
     """
-    if published_book(ledger) is None:
+    if not published_texts(ledger):
         publish_first(ledger, book_text or default_text())
     while not _ready(ledger, progress):
         time.sleep(1.0)
@@ -42,11 +46,15 @@ def _ready(ledger: Ledger, progress: Progress) -> bool:
         connection.execute(LOCK)
         try:
             live = generations.live(connection)
-            if live.current:
+            # a rule book whose publisher was killed before the tables followed it: they follow now
+            book_text = in_force(published_texts(ledger)) or live.book_text
+            recall(connection, book_text)
+            if live.current and live.book_text == book_text:
+                keep_recipe(connection, recipe(book_text))
                 return True
-            book_text = live.book_text
         except generations.NoGeneration:
-            book_text = published_book(ledger) or default_text()
+            book_text = in_force(published_texts(ledger)) or default_text()
+            recall(connection, book_text)
             if ledger.head().position <= 1:
                 generations.create(connection, book_text, state="live")
                 return True
@@ -64,10 +72,9 @@ def published_books(ledger: Ledger) -> list[Recorded]:
     return sorted(books, key=lambda entry: entry.position)
 
 
-def published_book(ledger: Ledger) -> str | None:
-    """The YAML of the rule book published last."""
-    books = published_books(ledger)
-    return books[-1].data.book if books else None  # type: ignore[attr-defined]
+def published_texts(ledger: Ledger) -> list[str]:
+    """The rule books published, as YAML, in that order."""
+    return [entry.data.book for entry in published_books(ledger) if isinstance(entry.data, RulebookPublished)]
 
 
 def publish_first(ledger: Ledger, book_text: str) -> None:
@@ -89,5 +96,5 @@ def publish_first(ledger: Ledger, book_text: str) -> None:
         occurred_at=told_at,
     )
     (outcome,) = ledger.append([[first]], RECORDED_BY)
-    if isinstance(outcome, LedgerError) and published_book(ledger) is None:
+    if isinstance(outcome, LedgerError) and not published_texts(ledger):
         raise outcome

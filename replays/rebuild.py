@@ -6,7 +6,7 @@ leaves the live generation as it was; what it had built is dropped by the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,25 +18,21 @@ from psycopg import Connection, DatabaseError, sql
 from ledger.errors import LedgerError
 from ledger.log.application import Ledger
 from projections import generations
-from projections.contributions import columns_of
 from projections.generations import Generation
 from projections.projector import BATCH, Batches
-from projections.statements import counters_schema, create_indexes
+from projections.recipes import recipe
+from projections.statements import create_indexes
 from projections.tables import TABLES
-from replays.engine import Engine, Progress
+from replays.differences import TableDifference, differences
+from replays.engine import Progress, Replay
 
 LOCK = "SELECT pg_try_advisory_lock(7246331902118)"
 UNLOCK = "SELECT pg_advisory_unlock(7246331902118)"
 LEFT_OVER = "SELECT number, state, definition, book FROM projections.generations WHERE state = 'building'"
 STAND_STILL = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
 SET_POSITION = "UPDATE log.tracking SET notification_id = %s WHERE application_name = %s"
-SAMPLE = 5
 ROUNDS = 10
 """Times a rebuild tries to come close to a log that grows meanwhile, before it has the live projector wait for it."""
-DIFFERENCE = sql.SQL(
-    "SELECT count(*) OVER (), difference.* FROM (SELECT {columns} FROM {one} {nonzero} EXCEPT ALL "
-    "SELECT {columns} FROM {other} {nonzero}) AS difference ORDER BY {key} LIMIT {sample}"
-)
 
 
 class ReplayRunning(LedgerError):
@@ -47,34 +43,22 @@ class ReplayRunning(LedgerError):
 
 
 @dataclass(frozen=True)
-class TableDifference:
-    """Rows of one table that stand only in the live generation, or only in the new one: how many, and the first few."""
-
-    table: str
-    rows: int
-    only_live: int
-    only_new: int
-    live_samples: list[dict[str, Any]]
-    new_samples: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
 class Report:
     """What a rebuild came to: the generation built, how far, and what differs from the one live before.
 
-    `compared` is False where the live tables were made under other definitions and cannot be compared row by row.
+    `compared_at` is the position at which they were compared; None where that was not wanted, or not possible.
     """
 
     generation: int
     replaced: int | None
     position: int
-    compared: bool
+    compared_at: int | None
     differences: list[TableDifference] = field(default_factory=list)
     switched: bool = True
 
     @property
     def differing(self) -> int:
-        return sum(each.only_live + each.only_new for each in self.differences)
+        return sum(each.differing for each in self.differences)
 
 
 def rebuild(
@@ -83,14 +67,16 @@ def rebuild(
     book_text: str | None = None,
     switch: bool = True,
     compare: bool = True,
+    before_switch: Callable[[], None] = lambda: None,
     progress: Progress = lambda *_: None,
 ) -> Report:
     """Build a new generation and make it live (or, with `switch=False`, only compare and drop it again).
 
     With `compare=False` the live tables, which may be far behind, are not caught up and compared first. `book_text` is
-    the rule book to build under (default: the live generation's). Raises ReplayRunning.
+    the rules to build under (default: the live generation's). `before_switch` is called once the new tables are there:
+    where it raises, they are dropped. Raises ReplayRunning.
     """
-    with _alone(ledger) as connection:
+    with alone(ledger) as connection:
         for row in connection.execute(LEFT_OVER).fetchall():
             with connection.transaction():
                 generations.drop(connection, Generation(*row))
@@ -101,9 +87,11 @@ def rebuild(
         if book_text is None:
             assert old is not None, "the first generation needs a rule book"
             book_text = old.book_text
-        new = _build(ledger, connection, book_text, progress)
+        # tables of definitions that this program does not have stand still: they are compared where they stand
+        still = generations.position(connection, old) if old is not None and compare and not old.current else None
+        new = _build(ledger, connection, book_text, still, progress)
         try:
-            return _take_over(ledger, connection, old, new, switch, compare, progress)
+            return _take_over(ledger, connection, old, new, switch, compare, progress, before_switch)
         except BaseException:
             with connection.transaction():
                 generations.drop(connection, new)
@@ -112,7 +100,7 @@ def rebuild(
 
 def back(ledger: Ledger) -> Report:
     """Make the previous generation live again, after bringing it up to the log. Raises NoGeneration, ReplayRunning."""
-    with _alone(ledger) as connection:
+    with alone(ledger) as connection:
         new = generations.previous(connection)
         if not new.current:
             raise generations.NoGeneration(
@@ -122,7 +110,8 @@ def back(ledger: Ledger) -> Report:
 
 
 @contextmanager
-def _alone(ledger: Ledger) -> Iterator[Connection[Any]]:
+def alone(ledger: Ledger) -> Iterator[Connection[Any]]:
+    """A connection that builds generations, and no other. Raises ReplayRunning."""
     with ledger.database.connect() as connection:
         row = connection.execute(LOCK).fetchone()
         if row is None or not row[0]:
@@ -134,12 +123,14 @@ def _alone(ledger: Ledger) -> Iterator[Connection[Any]]:
                 connection.execute(UNLOCK)
 
 
-def _build(ledger: Ledger, connection: Connection[Any], book_text: str, progress: Progress) -> Generation:
-    """A generation filled by DuckDB up to the log's present end, not live."""
+def _build(
+    ledger: Ledger, connection: Connection[Any], book_text: str, upto: int | None, progress: Progress
+) -> Generation:
+    """A generation filled by DuckDB up to a position (default: the log's present end), not live."""
     with connection.transaction():
         new = generations.create(connection, book_text, indexed=False)
-    upto = ledger.head().position
-    with Engine(new.book_text, ledger.settings.replay_memory_mb) as engine:
+    upto = ledger.head().position if upto is None else upto
+    with Replay(recipe(new.book_text), ledger.settings.replay_memory_mb) as engine:
         engine.load(ledger, upto, progress=progress)
         engine.build(progress=progress)
         names = [*TABLES, "counters"]
@@ -151,7 +142,7 @@ def _build(ledger: Ledger, connection: Connection[Any], book_text: str, progress
             target.commit()
     progress("indexing", 0, 1)
     with connection.transaction():
-        for statement in create_indexes(new.book, new.schema):
+        for statement in create_indexes(new.rules, new.schema):
             connection.execute(statement.encode())
         connection.execute(SET_POSITION, [upto, new.schema])
     for name in names:
@@ -168,9 +159,13 @@ def _take_over(
     switch: bool,
     compare: bool,
     progress: Progress,
+    before_switch: Callable[[], None] = lambda: None,
 ) -> Report:
     """Catch up, compare at one position while the live projector stands still, and switch."""
-    comparable = compare and old is not None and old.current and old.book_text == new.book_text
+    found: list[TableDifference] | None = None
+    compared_at: int | None = None
+    if compare and old is not None and not old.current:
+        compared_at, found = generations.position(connection, new), differences(connection, old, new, progress)
     with ledger.database.connect() as own:
         batches = Batches(ledger, own, new)
         progress("catching up", 0, 1)
@@ -183,14 +178,17 @@ def _take_over(
                 connection.execute(STAND_STILL, [old.schema])
                 batches.catch_up(upto=generations.position(connection, old))
             progress("catching up", 1, 1)
-            differences = _compare(ledger, connection, old, new, progress) if comparable and old else None
             position = generations.position(connection, new)
+            if compare and old is not None and old.current:
+                found = _compare(ledger, connection, old, new, progress)
+                compared_at = None if found is None else position
             if switch:
+                before_switch()
                 generations.switch(connection, new)
             else:
                 generations.drop(connection, new)
     replaced = old.number if old else None
-    return Report(new.number, replaced, position, differences is not None, differences or [], switch)
+    return Report(new.number, replaced, position, compared_at, found or [], switch)
 
 
 def _compare(
@@ -205,7 +203,7 @@ def _compare(
             upto = generations.position(connection, new)
             if generations.position(connection, old) < upto:
                 Batches(ledger, connection, old).catch_up(upto=upto)
-            return _differences(connection, old, new, progress)
+            return differences(connection, old, new, progress)
     except DatabaseError as error:
         structlog.get_logger("replay").warning(
             "live_tables_not_comparable",
@@ -213,39 +211,3 @@ def _compare(
             cause=error.diag.message_primary or type(error).__name__,
         )
         return None
-
-
-def _differences(
-    connection: Connection[Any], old: Generation, new: Generation, progress: Progress
-) -> list[TableDifference]:
-    found = []
-    names = [*TABLES, "counters"]
-    for done, name in enumerate(names):
-        progress(f"comparing {name}", done, len(names))
-        columns = list(counters_schema(new.book).names) if name == "counters" else list(columns_of(name, new.book))
-        key = [column for column in columns if column not in ("numerator", "denominator")]
-        key = list(TABLES[name].key) if name in TABLES else key
-        only_live, live_samples = _except(connection, old, new, name, columns, key)
-        only_new, new_samples = _except(connection, new, old, name, columns, key)
-        if only_live or only_new:
-            total = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(new.schema, name))
-            row = connection.execute(total).fetchone()
-            assert row is not None
-            found.append(TableDifference(name, row[0], only_live, only_new, live_samples, new_samples))
-    return found
-
-
-def _except(
-    connection: Connection[Any], one: Generation, other: Generation, name: str, columns: list[str], key: list[str]
-) -> tuple[int, list[dict[str, Any]]]:
-    query = DIFFERENCE.format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
-        one=sql.Identifier(one.schema, name),
-        other=sql.Identifier(other.schema, name),
-        # a counter that came back to nothing is as good as none
-        nonzero=sql.SQL("WHERE numerator <> 0 OR denominator <> 0" if name == "counters" else ""),
-        key=sql.SQL(", ").join(map(sql.Identifier, key)),
-        sample=sql.Literal(SAMPLE),
-    )
-    rows = connection.execute(query).fetchall()
-    return (rows[0][0] if rows else 0), [dict(zip(columns, row[1:], strict=True)) for row in rows]

@@ -17,10 +17,11 @@ import yaml
 from ledger.rulebook.expressions import BadExpression, Expression, Kind, parse
 from ledger.rulebook.loading import BadRuleBook, line_of, load
 from ledger.rulebook.model import Example, RuleBook, day_us, instant_us
-from projections import compiled
+from ledger.rulebook.rules import Rules
 from projections.checking import Misfit, misfits
 from projections.contributions import columns_of
 from projections.inputs import Whole, schema_of
+from projections.recipes import calendars_of, to_duckdb
 from projections.tables import TABLES
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.expressions import bind, schema_for
@@ -49,8 +50,8 @@ def check(book_text: str, source: str = "rule book") -> RuleBook:
 def _failures(book: RuleBook, book_text: str) -> Iterator[Misfit]:
     if not book.tests:
         return
-    with Engine(book_text) as engine:
-        engine.fill_calendars()
+    with Engine() as engine:
+        engine.fill_calendars(calendars_of(book_text))
         for nth, example in enumerate(book.tests):
             try:
                 given = _row(example, book)
@@ -58,14 +59,14 @@ def _failures(book: RuleBook, book_text: str) -> Iterator[Misfit]:
                 yield ("tests", nth, "given"), str(error)
                 continue
             table = example.given["table"]
-            schema = schema_for(columns_of(table, book), table, book)
+            schema = schema_for(columns_of(table, Rules((book,))), table, book)
             asked: dict[str, Expression] = {}
             for text in example.expect:
                 try:
                     asked[text] = parse(text, schema)
                 except BadExpression as error:
                     yield ("tests", nth, "expect", text), str(error)
-            for text, value in _worked_out(engine, table, given, asked).items():
+            for text, value in _worked_out(engine, book, table, given, asked).items():
                 expected = example.expect[text]
                 if value != _plain(expected):
                     told = shown(asked[text].kind or "boolean", value)
@@ -101,26 +102,27 @@ def _plain(value: Any) -> Any:
     return day_us(value) if isinstance(value, date) else value
 
 
-def _worked_out(engine: Engine, table: str, given: dict[str, Any], asked: dict[str, Expression]) -> dict[str, Any]:
+def _worked_out(
+    engine: Engine, book: RuleBook, table: str, given: dict[str, Any], asked: dict[str, Expression]
+) -> dict[str, Any]:
     """What expressions are over one row and its clocks."""
     if not asked:
         return {}
-    book = engine.book
     base = TABLES[table].columns
     schema = schema_of(base)
-    inputs = Whole(book, table=f"try_{table}")
-    targets = tuple(target for target in book.targets if target.table == table)
-    clocked = Clocked(ibis.table(schema, name="given"), TABLES[table].key, base, targets)
+    rules = Rules((book,))
+    inputs = Whole(rules, table=f"try_{table}")
+    clocked = Clocked(ibis.table(schema, name="given"), TABLES[table].key, base, rules.targets(table))
     rows = with_clocks(clocked, inputs)
     values = {f"value_{nth}": bind(expression, rows) for nth, expression in enumerate(asked.values())}
-    query = compiled.to_duckdb(rows.select(**values))
+    query = to_duckdb(rows.select(**values))
     engine.create("given", schema)
     try:
         marks = ", ".join("?" for _ in base)
         engine.fill("given", schema, f"VALUES ({marks})", [given.get(name) for name in base])
         for stage, made in inputs.stages.items():
             engine.create(stage, made.schema())
-            engine.fill(stage, made.schema(), compiled.to_duckdb(made))
+            engine.fill(stage, made.schema(), to_duckdb(made))
         found = engine.connection.execute(query).fetchone()
     finally:
         for name in ("given", *inputs.stages):

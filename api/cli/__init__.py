@@ -8,13 +8,16 @@ from importlib.metadata import version as installed
 import typer
 from pydantic import ValidationError
 
-from api.cli import baselines, data, keys, reads, serve, stewarding
+from api.cli import baselines, data, keys, reads, reports, rules, serve, stewarding, surveys
 from api.cli.client import ClientError
 from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.forms import form
+from api.cli.jobs import jobs
 from api.cli.output import errors, say
+from api.cli.recomputing import recompute, restate
 from api.cli.replay import replay
+from api.cli.what_if import what_if
 from ledger.errors import LedgerError
 
 app = typer.Typer(
@@ -29,9 +32,14 @@ for command in (
     reads.table,
     reads.clocks,
     reads.kpi,
+    reads.rows,
     reads.history,
     reads.explain,
+    recompute,
+    restate,
+    what_if,
     replay,
+    jobs,
     form,
     stewarding.watch,
     stewarding.sample,
@@ -46,6 +54,9 @@ for command in (
 app.command("import")(data.import_)
 app.add_typer(keys.app, name="keys")
 app.add_typer(baselines.app, name="baseline")
+app.add_typer(rules.app, name="rules")
+app.add_typer(surveys.app, name="survey")
+app.add_typer(reports.app, name="report")
 
 
 @app.command()

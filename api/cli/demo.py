@@ -192,6 +192,7 @@ The ledger is served on {address} until Ctrl-C. Look further, in another termina
   .venv/bin/reqledger clocks --overdue
   .venv/bin/reqledger history requirement R-000001
   .venv/bin/reqledger explain requirements R-000001 status
+  .venv/bin/reqledger report issue annual --from 2026-01-01 --to 2026-12-31 --output annual.html
   curl -H "Authorization: Bearer <key>" {address}/v1/tables/deliveries
 
 The contract is at {address}/openapi.json, the server's log in {log}.""")

@@ -7,21 +7,10 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from api.cli.output import console, note
+from api.cli.output import console, fitting, note, say, show_rows
+from api.figures import VERDICTS, duration_in_words, goal_in_words, parts_in_words, value_in_words
 
 STYLES = {"met": "green", "missed": "red"}
-VERDICTS = {
-    "en": {},
-    "zh": {
-        "met": "达标",
-        "missed": "未达标",
-        "no data": "无数据",
-        "no goal": "无目标",
-        "no baseline yet": "尚无基线",
-        "not comparable": "不可比",
-        "too few": "样本不足",
-    },
-}
 HEADS = {
     "en": ("KPI", "Period", "", "Value", "Met / counted", "Open", "Target", ""),
     "zh": ("指标", "期间", "", "数值", "达标 / 计入", "进行中", "目标", ""),
@@ -45,10 +34,10 @@ def show_figures(told: dict[str, Any], language: str = "en", *, title: str | Non
             one["label"][language] if one["label"] else one["metric"],
             f"{one['period']['first']} – {one['period']['last']}",
             ", ".join(one["dimensions"].values()),
-            value_in_words(one),
-            _parts(one),
+            value_in_words(one, language),
+            parts_in_words(one),
             str(one["open"] or ""),
-            goal_in_words(one["goal"]),
+            goal_in_words(one["goal"], language),
             verdict,
         )
         style = STYLES.get(one["verdict"], "dim" if one["value"] is None else "")
@@ -61,47 +50,45 @@ def show_figures(told: dict[str, Any], language: str = "en", *, title: str | Non
         )
     console.print(table)
     period = f"{figures[0]['period']['first']} to {figures[-1]['period']['last']}, " if figures else ""
-    note(f"{period}rule book {told['rule_book']['version']}, as of position {told['position']}, {told['asked_at']}")
+    # figures computed again from their stamps each have a position and a rule book of their own
+    if "rule_book" in told:
+        note(f"{period}rule book {told['rule_book']['version']}, as of position {told['position']}, {told['asked_at']}")
 
 
-def value_in_words(figure: dict[str, Any]) -> str:
-    """A ratio in per cent, money in its currency, a duration in the unit a person would choose; its change against
-    the baseline behind it; nothing without data."""
-    value = figure["value"]
-    if value is None:
-        return "–"
-    told = {
-        "ratio": lambda: f"{value * 100:.1f} %",
-        "number": lambda: f"{value:.2f}",
-        "money": lambda: f"{value / 100:,.2f}",
-    }.get(figure["unit"], lambda: duration_in_words(value))()
-    change = figure.get("change")
-    return told if change is None else f"{told} ({change * 100:+.1f} %)"
+ROW_HEADS = {
+    "en": {"day": "day", "adds": "adds", "why": "why", "deadline": "deadline", "judged_by": "judged by"},
+    "zh": {"day": "归属日", "adds": "计入", "why": "说明", "deadline": "时限", "judged_by": "依据"},
+}
 
 
-def duration_in_words(us: int) -> str:
-    """Microseconds as seconds, minutes, hours or days."""
-    seconds = us / 1_000_000
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.1f} s"
+def show_rows_behind(told: dict[str, Any], language: str = "en") -> None:
+    """Print how many rows behind a figure there are of each state, and rows: their key, what they add and why."""
+    language = language if language in ROW_HEADS else "en"
+    rows: list[dict[str, Any]] = told["rows"]
+    say("; ".join(f"{one['rows']:,} {one['words'][language]}" for one in told["states"]))
+    if not rows:
+        say("No rows.")
+        return
+    say()
+    heads = ROW_HEADS[language]
+    table = [
+        {
+            **row["key"],
+            heads["day"]: row["day"],
+            heads["adds"]: _added(row, language),
+            heads["why"]: row["words"][language],
+            heads["deadline"]: row["deadline"],
+            heads["judged_by"]: row["judged_by"],
+            **{name: value for name, value in row["dimensions"].items() if name not in row["key"]},
+        }
+        for row in rows
+    ]
+    # what no row has is left out, and what the terminal has no room for
+    columns = [name for name in table[0] if any(row[name] not in (None, "") for row in table)]
+    show_rows(fitting(columns, table), table)
 
 
-def goal_in_words(goal: dict[str, Any] | None) -> str:
-    """The target in force, such as ≥ 90 %."""
-    if goal is None:
-        return ""
-    for name, sign in (("at_least", "≥ "), ("at_most", "≤ ")):
-        if name in goal:
-            return f"{sign}{goal[name] * 100:g} %"
-    for name, unit in (("change", "%"), ("change_points", "pp")):
-        if name in goal:
-            return f"Δ {goal[name] * 100:+g} {unit}"
-    return ""
-
-
-def _parts(figure: dict[str, Any]) -> str:
-    if figure["numerator"] is not None:
-        return f"{figure['numerator']:,} / {figure['denominator']:,}" if figure["denominator"] else ""
-    return f"{figure['denominator']:,}" if figure["denominator"] else ""
+def _added(row: dict[str, Any], language: str) -> str:
+    if row["value"] is not None:
+        return duration_in_words(row["value"], language)
+    return f"{row['numerator']} / {row['denominator']}"

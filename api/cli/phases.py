@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from api.cli.client import ClientError, ask
-from api.cli.figures import STYLES, goal_in_words, value_in_words
+from api.cli.figures import STYLES
 from api.cli.output import console, note
+from api.figures import goal_in_words, value_in_words
 
 Told = dict[str, Any]
 Key = tuple[str, tuple[str, ...]]

@@ -11,7 +11,7 @@ import typer
 
 from api.cli.client import ask
 from api.cli.connection import AsJson, Key, Url, connected
-from api.cli.figures import show_figures
+from api.cli.figures import show_figures, show_rows_behind
 from api.cli.output import STRUCK, fitting, note, say, show_json, show_rows
 
 Where = Annotated[
@@ -82,7 +82,7 @@ def table(
     elif as_json:
         show_json(answer.json())
     else:
-        _show_page(answer.json(), columns)
+        show_page(answer.json(), columns)
 
 
 def clocks(
@@ -102,10 +102,11 @@ def clocks(
     if as_json:
         show_json(page)
     else:
-        _show_page(page, "deadline,clock,aggregate,subject,part,customer_id,owner,overdue")
+        show_page(page, "deadline,clock,aggregate,subject,part,customer_id,owner,overdue")
 
 
-def _show_page(page: dict[str, Any], columns: str | None) -> None:
+def show_page(page: dict[str, Any], columns: str | None) -> None:
+    """A page of rows for people: the columns asked for, or those there is room for."""
     wanted = [one.strip() for one in columns.split(",")] if columns else None
     left_out = ""
     if wanted is None:
@@ -145,6 +146,48 @@ def kpi(
         show_json(told)
     else:
         show_figures(told, language)
+
+
+def rows(
+    metric: Annotated[str, typer.Argument(help="The metric.")],
+    part: Annotated[
+        str,
+        typer.Option(
+            help="denominator (all that count), numerator, denominator_only (not in the numerator), open or left_out."
+        ),
+    ] = "denominator",
+    state: Annotated[str | None, typer.Option(help="Only rows of this state, such as merged.")] = None,
+    first: Annotated[str | None, typer.Option("--from", help="First day, such as 2026-04-01.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day; today if left out.")] = None,
+    where: Where = None,
+    limit: Limit = 20,
+    language: Language = "en",
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table for people.")] = False,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the rows behind a figure: what each adds, or why it is left out; `explain` goes on from there."""
+    parameters = [("part", part), ("limit", str(limit)), *conditions(where)]
+    parameters += [(name, value) for name, value in (("from", first), ("to", last), ("state", state)) if value]
+    if as_csv:
+        parameters.append(("format", "csv"))
+    with connected(url, key) as client:
+        answer = ask(client, "GET", f"/v1/kpis/{quote(metric, safe='')}/rows", params=parameters)
+    if as_csv:
+        sys.stdout.write(answer.text)
+        if "ledger-next-cursor" in answer.headers:
+            note(f"The first {limit} rows; {MORE}")
+        return
+    told = answer.json()
+    if as_json:
+        show_json(told)
+        return
+    told_of = {name: told[name] for name in ("rule_book", "position", "asked_at")}
+    show_figures({"figures": told["figures"]} | told_of, language)
+    show_rows_behind(told, language)
+    if told["next_cursor"]:
+        note(f"The first {limit} rows; {MORE}")
 
 
 def history(

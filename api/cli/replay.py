@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.cli.client import ClientError, ask
+from api.cli.client import ask
 from api.cli.connection import AsJson, Key, Url, connected
-from api.cli.output import errors, say, show_json, show_rows
-
-STEP_SECONDS = 0.2
+from api.cli.jobs import followed
+from api.cli.output import say, show_json, show_rows
 
 
 def replay(
@@ -28,17 +25,7 @@ def replay(
     kind = "compare" if compare else "back" if back else "rebuild"
     with connected(url, key) as client:
         job = ask(client, "POST", "/v1/replays", json={"kind": kind}).json()
-        bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=errors, transient=True
-        )
-        with bar:
-            task = bar.add_task(job["step"], total=None)
-            while job["state"] == "running":
-                time.sleep(STEP_SECONDS)
-                job = ask(client, "GET", f"/v1/replays/{job['id']}").json()
-                bar.update(task, description=job["step"], completed=job["done"], total=job["of"] or None)
-    if job["state"] != "done":
-        raise ClientError(f"The replay {job['state']}: {job['error']}")
+        job = followed(client, job, f"/v1/replays/{job['id']}")
     if as_json:
         show_json(job)
     else:
@@ -53,16 +40,27 @@ def _show(report: dict[str, Any], kind: str) -> None:
             f"Generation {report['generation']} is live, at position {report['position']}; "
             "--back returns to the one before."
         )
-    if not report["compared"]:
-        say("The tables before were made under other definitions and were not compared.")
+    if report["compared_at"] is None:
+        say("The tables before could not be compared.")
     elif not report["differences"]:
         say("No row differs.")
     else:
         say(f"{report['differing']} rows differ:")
-        show_rows(
-            ("table", "rows", "only_live", "only_new"), report["differences"], right=("rows", "only_live", "only_new")
-        )
+        numbers = ("rows", "only_live", "only_new", "changed")
+        rows = [one | {"columns": _columns(one)} for one in report["differences"]]
+        show_rows(("table", *numbers, "columns"), rows, right=numbers)
         for one in report["differences"]:
+            for cell in one["changed_samples"]:
+                key = ", ".join(str(value) for value in cell["key"].values())
+                say(f"  {one['table']} {key}: {cell['column']} {cell['live']} → {cell['new']}")
             for side in ("live", "new"):
                 for row in one[f"{side}_samples"]:
                     say(f"  {one['table']}, only {side}: {row}")
+
+
+def _columns(one: dict[str, Any]) -> str:
+    """The columns that differ: how often, or that only one side has them."""
+    told = [f"{name} ×{count:,}" for name, count in one["columns"].items()]
+    return ", ".join(
+        [*told, *(f"+{name}" for name in one["columns_added"]), *(f"−{name}" for name in one["columns_gone"])]
+    )

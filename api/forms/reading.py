@@ -17,9 +17,10 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from api.forms.definitions import FORMS, PLAN_TRACKING, REQUIREMENT_SUMMARY, STATEMENT, Form, Sheet
-from api.forms.writing import CHOICES, STATES, ZONE
+from api.forms.writing import STATES, ZONE
 from api.importer.errors import BadFile
 from api.importer.loading import Loaded, parse
+from api.naming import CHOICES
 
 LANGUAGES = ("zh", "en")
 

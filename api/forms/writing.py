@@ -20,8 +20,8 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
 from api.forms.definitions import STATEMENT, Column, Form, Sheet
-from ledger.choices import Choice, Label
-from ledger.events import CATALOGUE
+from api.naming import CHOICES
+from ledger.choices import Label
 from ledger.rulebook.expressions import Kind
 from projections.values import as_day, instant
 
@@ -32,14 +32,6 @@ LONGEST_TEXT = 32_767
 EARLIEST = datetime(1900, 3, 1)
 """Before this, spreadsheets and calendars disagree about days."""
 WITHHELD = {"en": "(withheld)", "zh": "（无权查看）"}
-
-CHOICES: Mapping[str, Mapping[str, Choice]] = {
-    field.name: {choice.value: choice for choice in field.choices}
-    for kind in CATALOGUE.values()
-    for field in kind.fields
-    if field.choices is not None
-}
-"""Columns whose values come from a closed list: value → member, with its labels."""
 
 STATES: Mapping[str, Label] = {
     "to_do": Label("to do", "待办"),

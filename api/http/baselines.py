@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.figures import baseline_told
 from api.http.context import key_of, program_of
-from api.http.figures import baseline_told
 from api.http.problems import FieldError, invalid
 from api.http.stewarding import not_now
 from projections.baselines import Baselines

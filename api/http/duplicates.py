@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
 from api.http.context import CaughtUp, Personal, program_of
 from api.http.disclosure import note_personal_read
+from ledger.rulebook.model import instant_us
 from projections.duplicates import MOST_COMPARED, Candidate, Statement, candidates
 
 router = APIRouter()
@@ -26,8 +28,10 @@ def duplicates(
 
     The newest are compared, up to the number that `most_compared` says.
     """
-    with program_of(request).database.reading() as connection:
-        found, compared = candidates(connection, threshold=threshold)
+    program = program_of(request)
+    asked = instant_us(program.ledger.now().astimezone(UTC))
+    with program.database.reading() as connection:
+        found, compared = candidates(connection, asked=asked, threshold=threshold)
     if personal and found:
         note_personal_read(request, aggregate="requirement", pairs=min(limit, len(found)))
     return {

@@ -136,7 +136,7 @@ async def stream(
     with program.tail.listening() as grown:
         program.metrics.streams.inc()
         try:
-            while not program.tail.closing and await _still_let_in(request):
+            while not program.tail.closing and await still_let_in(request):
                 grown.clear()
                 page, after, more = await run_in_threadpool(_page, program, start, after)
                 for recorded in page:
@@ -148,7 +148,7 @@ async def stream(
             program.metrics.streams.dec()
 
 
-async def _still_let_in(request: Request) -> bool:
+async def still_let_in(request: Request) -> bool:
     """Whether the stream's key is still good: one that was revoked or has expired reads no further."""
     try:
         await program_of(request).doorkeeper.key(request.headers.get("authorization", "").encode("latin-1"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, timedelta
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from api.figures import figure_told
 from api.http.context import CaughtUp, program_of
 from api.http.contract import FREE_QUERY
 from api.http.disclosure import note_export
@@ -17,12 +17,12 @@ from api.http.formats import CSV, csv_text, wants_csv
 from api.http.problems import FieldError, Problem, invalid
 from api.http.tables import Accept, Format
 from ledger.rulebook.calendars import local_day
-from ledger.rulebook.model import Goal, RuleBook, instant_us
+from ledger.rulebook.model import RuleBook, instant_us
 from ledger.vocabulary import instant_text
-from projections.baselines import Baseline
 from projections.generations import live
 from projections.kpis import Answer, Figure, UnknownDimension, UnknownMetric, figures
 from projections.periods import Grain
+from projections.stamps import stamp
 from projections.values import as_day, instant
 
 router = APIRouter()
@@ -31,7 +31,6 @@ OPTIONS: Final = frozenset({"metric", "period", "from", "to", "by", "format", "m
 DEFAULT_DAYS: Final = {"day": 31, "week": 26 * 7, "month": 730, "quarter": 1_095, "year": 3_650}
 """How far back figures go at the most where `from` is left out, by period."""
 MOST_PERIODS: Final = 400
-UNITS: Final = {"percent": "ratio", "number": "number", "money": "money"}
 _SHORTEST_DAYS: Final = {"day": 1, "week": 7, "month": 28, "quarter": 90, "year": 365}
 _DESCRIPTION: Final = (
     "Any dimension is a filter: `channel=email`; several values with commas. Without `metric`, every metric that has "
@@ -68,7 +67,7 @@ def kpis(
     asked = instant_us(program.ledger.now().astimezone(UTC))
     try:
         with program.database.reading() as connection:
-            book = live(connection).book
+            book = live(connection).rules.at(asked)
         known_dimensions(book, [*dimensions, *filters])
         metric = metric or _answering(book, dimensions, filters)
         if period != "all" and first is None:
@@ -85,7 +84,7 @@ def kpis(
         raise invalid(str(error), [FieldError("metric", str(error))]) from None
     if wants_csv(accept, chosen):
         note_export(request, "kpis", len(answer.figures))
-        return Response(csv_text(_COLUMNS, [_flat(one) for one in answer.figures]), media_type=CSV)
+        return Response(csv_text(_COLUMNS, [_flat(one, answer) for one in answer.figures]), media_type=CSV)
     return JSONResponse(_told(answer))
 
 
@@ -146,64 +145,19 @@ def _told(answer: Answer) -> dict[str, Any]:
         "asked_at": instant_text(instant(answer.asked)),
         "rule_book": {"name": answer.book.rule_book, "version": answer.book.version, "digest": answer.book.digest()},
         "time_zone": answer.book.time_zone,
-        "figures": [_figure(one) for one in answer.figures],
-    }
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    metric = figure.metric
-    return {
-        "metric": metric.name,
-        "label": metric.label.model_dump() if metric.label else None,
-        "type": metric.type,
-        "unit": UNITS[metric.unit] if metric.type == "ratio" else "microseconds",
-        "period": {"first": figure.period.first.isoformat(), "last": figure.period.last.isoformat()},
-        "dimensions": dict(figure.dimensions),
-        "numerator": figure.numerator,
-        "denominator": figure.denominator,
-        "open": figure.open,
-        "value": _number(figure.value),
-        "goal": None if figure.goal is None else _goal(figure.goal),
-        "baseline": None if figure.baseline is None else baseline_told(figure.baseline),
-        "change": _number(figure.change),
-        "verdict": figure.verdict,
-    }
-
-
-def baseline_told(baseline: Baseline) -> dict[str, Any]:
-    """A baseline as it is shown."""
-    return {
-        "id": baseline.id,
-        "position": baseline.position,
-        "kpi": baseline.kpi,
-        "dimensions": dict(baseline.dimensions),
-        "period": {"first": baseline.first.isoformat(), "last": baseline.last.isoformat()},
-        "value": _number(baseline.value),
-        "sample": baseline.sample,
-    }
-
-
-def _number(value: Decimal | int | None) -> float | int | None:
-    # exact figures are the numerator and denominator beside it
-    return float(round(value, 6)) if isinstance(value, Decimal) else value
-
-
-def _goal(goal: Goal) -> dict[str, Any]:
-    bounds = {"at_least": goal.at_least, "at_most": goal.at_most, "change": goal.change}
-    bounds["change_points"] = goal.change_points
-    return {"from_month": goal.from_month} | {
-        name: float(Decimal(points) / 10_000) for name, points in bounds.items() if points is not None
+        "figures": [figure_told(one, stamp(one, answer).text()) for one in answer.figures],
     }
 
 
 _COLUMNS: Final = (
     "metric", "label_en", "label_zh", "first_day", "last_day", "dimensions",
     "numerator", "denominator", "open", "value", "unit", "goal", "baseline", "change", "verdict",
+    "stamp",
 )  # fmt: skip
 
 
-def _flat(figure: Figure) -> dict[str, Any]:
-    told = _figure(figure)
+def _flat(figure: Figure, answer: Answer) -> dict[str, Any]:
+    told = figure_told(figure, stamp(figure, answer).text())
     label = told["label"] or {"en": None, "zh": None}
     goal = {name: value for name, value in (told["goal"] or {}).items() if name != "from_month"}
     return {

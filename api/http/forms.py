@@ -55,7 +55,7 @@ def filled(
     asked = instant_us(program.ledger.now().astimezone(UTC))
     with program.database.reading() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        zone = live(connection).book.time_zone
+        zone = live(connection).rules.at(asked).time_zone
         read = _Reader(connection, asked)
         said = statements_of(connection) if personal and _says(wanted) else None
         made = workbook(wanted, read.rows, language=language, zone=zone, statements=None if said is None else said.get)

@@ -1,167 +1,161 @@
-"""Replays as jobs: one at a time per ledger, with progress that every process of the ledger can read.
-
-A job's row in `log.meta` is its only state. Whether one that says it runs still does is told by the lock that a
-rebuild holds: it goes when its process does.
-"""
+"""Long work over HTTP: which jobs there are, how far they are, what they came to, and that they end."""
 
 from __future__ import annotations
 
-import logging
-import secrets
-import threading
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any, Final, Literal
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import asdict
+from typing import Annotated, Any, Final
 
 import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
-from api.logs import origin_of
+from api.http.access import Role
+from api.http.context import key_of, program_of
+from api.http.events import still_let_in
+from api.http.problems import Problem, forbidden, not_found, overloaded
+from api.http.tail import MOST_STREAMS
+from api.jobs import Job, Progress, TooManyJobs, Work
 from ledger.errors import LedgerError
-from ledger.log.application import Ledger
-from ledger.vocabulary import instant_text
-from projections.generations import NoGeneration
-from replays.rebuild import LOCK, UNLOCK, ReplayRunning, Report, back, rebuild
 
-Kind = Literal["rebuild", "compare", "back"]
-Progress = Callable[[str, int, int], None]
-State = Literal["running", "done", "failed", "interrupted"]
+router = APIRouter()
 
-PREFIX: Final = "replay/"
-SAVE: Final = (
-    "INSERT INTO log.meta (name, value) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
-ONE: Final = "SELECT value FROM log.meta WHERE name = %s"
-LATEST: Final = (
-    "SELECT value FROM log.meta WHERE name LIKE 'replay/%%' ORDER BY value::json ->> 'started_at' DESC LIMIT %s"
-)
-INTERRUPTED: Final = "its process ended; the live tables are as they were"
-SAVE_SECONDS: Final = 0.3
-GRACE_SECONDS: Final = 5.0
-STOP_SECONDS: Final = 10.0
-"""How long a process that stops waits for its replays to give up, which they do at their next step."""
-
-log = logging.getLogger(__name__)
+LOOK_SECONDS: Final = 0.3
+"""How often a stream looks how far its job is."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """A replay: what it is doing, how much of that is done, and in the end what it came to."""
+def begun(
+    request: Request,
+    response: Response,
+    kind: str,
+    work: Work,
+    wanted: BaseModel | None = None,
+    alone: Callable[[], None] | None = None,
+) -> dict[str, Any]:
+    """Begin a job for the key that asks, as a route's answer: 202, with where its progress is in `Location`.
 
-    id: str
-    kind: Kind
-    state: State
-    started_at: str
-    updated_at: str
-    step: str = "starting"
-    done: int = 0
-    of: int = 0
-    error: str | None = None
-    report: dict[str, Any] | None = field(default=None)
+    Raises a `Problem` (503) where this process works on as many as it may, and what `alone` raises.
+    """
+    program = program_of(request)
+    asked = None if wanted is None else wanted.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    try:
+        job = program.jobs.start(kind, work, wanted=asked, begun_by=key_of(request).id, alone=alone)
+    except TooManyJobs as error:
+        raise overloaded(str(error), retry_after=10) from None
+    response.status_code = 202
+    response.headers["location"] = f"/v1/jobs/{job.id}"
+    return asdict(job)
 
 
-class Stopped(Exception):
-    """The process stops; the replay gives up and leaves the live tables as they are."""
+Later = Annotated[
+    bool, Query(alias="job", description="Answer at once (202) with a job that has the progress, and then the answer.")
+]
+LATER: Final[dict[int | str, dict[str, Any]]] = {202: {"description": "A job: `Location` tells where it is."}}
 
 
-class Jobs:
-    """Starts replays in threads of this process and reads those of all processes."""
+def worked(request: Request, response: Response, kind: str, work: Work, wanted: BaseModel, *, later: bool) -> Any:
+    """A route's answer: of the work itself, or of a job that does it."""
+    if not later:
+        return work(lambda *_: None)
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._threads: list[threading.Thread] = []
-        self._stopping = threading.Event()
-
-    def start(self, kind: Kind) -> Job:
-        """Begin a replay. Raises ReplayRunning while another one runs."""
-        # one begun here a moment ago may not hold the database's lock yet
-        if self._busy() or any(thread.is_alive() for thread in self._threads):
-            raise ReplayRunning
-        now = _now()
-        job = Job(secrets.token_hex(6), kind, "running", now, now)
-        self._save(job)
-        thread = threading.Thread(target=self._run, args=(job,), name=f"replay-{job.id}", daemon=True)
-        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
-        thread.start()
-        return job
-
-    def find(self, job_id: str) -> Job | None:
-        """A job as it stands now."""
-        with self._ledger.database.reading() as connection:
-            row = connection.execute(ONE, [PREFIX + job_id]).fetchone()
-        return None if row is None else self._judged(Job(**orjson.loads(row[0])))
-
-    def latest(self, limit: int) -> list[Job]:
-        """The jobs begun last, the newest first."""
-        with self._ledger.database.reading() as connection:
-            rows = connection.execute(LATEST, [limit]).fetchall()
-        return [self._judged(Job(**orjson.loads(row[0]))) for row in rows]
-
-    def wait(self) -> None:
-        """Wait for the replays this process began."""
-        for thread in self._threads:
-            thread.join()
-
-    def stop(self) -> None:
-        """Have the replays this process began give up, and wait for that, but not for ever."""
-        self._stopping.set()
-        until = time.monotonic() + STOP_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-
-    def _run(self, job: Job) -> None:
-        saved = 0.0
-
-        def progress(step: str, done: int, of: int) -> None:
-            nonlocal job, saved
-            if self._stopping.is_set():
-                raise Stopped
-            job = replace(job, step=step, done=done, of=of, updated_at=_now())
-            if time.monotonic() - saved > SAVE_SECONDS:
-                saved = time.monotonic()
-                self._save(job)
-
+    def in_a_job(progress: Progress) -> Mapping[str, Any]:
         try:
-            report = _replay(self._ledger, job.kind, progress)
-            job = replace(job, state="done", step="done", report=report)
-        except Stopped:
-            job = replace(job, state="interrupted", error=INTERRUPTED)
-        except (LedgerError, NoGeneration) as error:
-            job = replace(job, state="failed", error=str(error))
-        except Exception as error:
-            log.error("replay failed: %s", origin_of(error))
-            job = replace(job, state="failed", error=f"{type(error).__name__}; the server's log has the place")
+            return work(progress)
+        except Problem as problem:
+            raise JobFailed(problem) from None
+
+    return begun(request, response, kind, in_a_job, wanted)
+
+
+class JobFailed(LedgerError):
+    """The work came to a problem that its caller can do something about."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__("; ".join([problem.detail, *(f"{one.field}: {one.message}" for one in problem.errors[:20])]))
+
+
+@router.get("/v1/jobs", summary="Jobs, the newest first")
+def jobs(
+    request: Request,
+    kind: Annotated[list[str] | None, Query(max_length=20, description="Only jobs of these kinds.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> dict[str, Any]:
+    """Of all processes of this ledger, without what they were asked and came to: that is told of each by itself."""
+    kinds = None if kind is None else [one for one in kind if "\x00" not in one]
+    return {"jobs": [_without_result(job) for job in program_of(request).jobs.latest(limit, kinds)]}
+
+
+@router.get("/v1/jobs/{job}", summary="One job: progress, and what it came to")
+def job(request: Request, job: str) -> dict[str, Any]:
+    """`state` is running, done (with its `result`), failed (with the `error`), cancelled, or interrupted: its process
+    ended before it was done."""
+    return asdict(_found(request, job))
+
+
+@router.delete("/v1/jobs/{job}", summary="Cancel a job", status_code=202)
+def cancel(request: Request, job: str) -> dict[str, Any]:
+    """Whichever process works on it: it gives up at its next step, and leaves everything as it was. An analyst's key
+    cancels what it began itself. A job that has ended is told as it is."""
+    known = _found(request, job)
+    key = key_of(request)
+    if Role(key.role) is not Role.ADMIN and known.begun_by != key.id:
+        raise forbidden("Another key began this job: that key, or an admin's, may cancel it")
+    cancelled = program_of(request).jobs.cancel(job)
+    assert cancelled is not None
+    return asdict(cancelled)
+
+
+class Followed:
+    """The job that a stream follows, looked up before the answer begins. Raises a `Problem` (404, 503)."""
+
+    def __init__(self, request: Request, job: str) -> None:
+        self.job = _found(request, job)
+        if program_of(request).tail.listeners >= MOST_STREAMS:
+            raise overloaded(f"{MOST_STREAMS} streams are open already", retry_after=10)
+
+
+@router.get(
+    "/v1/jobs/{job}/events",
+    summary="A job's progress as it is made (server-sent events)",
+    response_class=EventSourceResponse,
+)
+async def progress(request: Request, followed: Annotated[Followed, Depends()]) -> AsyncIterator[ServerSentEvent]:
+    """Messages of the event `progress`, and a last one named by the state it ended in, with the result; then the stream
+    ends."""
+    program = program_of(request)
+    now: Job | None = followed.job
+    told: dict[str, Any] | None = None
+    with program.tail.listening():
+        program.metrics.streams.inc()
         try:
-            self._save(replace(job, updated_at=_now()))
-        except LedgerError as error:
-            log.error("the end of replay %s could not be kept: %s", job.id, error)
-
-    def _judged(self, job: Job) -> Job:
-        if job.state != "running" or any(one.name == f"replay-{job.id}" and one.is_alive() for one in self._threads):
-            return job
-        silent = datetime.now(UTC) - datetime.fromisoformat(job.updated_at)
-        if silent.total_seconds() > GRACE_SECONDS and not self._busy():
-            return replace(job, state="interrupted", error=INTERRUPTED)
-        return job
-
-    def _busy(self) -> bool:
-        with self._ledger.database.connect() as connection:
-            row = connection.execute(LOCK).fetchone()
-            assert row is not None
-            if row[0]:
-                connection.execute(UNLOCK)
-            return not row[0]
-
-    def _save(self, job: Job) -> None:
-        with self._ledger.database.reading() as connection:
-            connection.execute(SAVE, [PREFIX + job.id, orjson.dumps(asdict(job)).decode()])
+            while now is not None and not now.ended:
+                progressed = _without_result(now)
+                if {**progressed, "updated_at": None} != {**(told or {}), "updated_at": None}:
+                    told = progressed
+                    yield _message("progress", progressed)
+                if program.tail.closing or not await still_let_in(request):
+                    return
+                await asyncio.sleep(LOOK_SECONDS)
+                now = await run_in_threadpool(program.jobs.find, now.id)
+            if now is not None:
+                yield _message(now.state, asdict(now))
+        finally:
+            program.metrics.streams.dec()
 
 
-def _replay(ledger: Ledger, kind: Kind, progress: Progress) -> dict[str, Any]:
-    found: Report = back(ledger) if kind == "back" else rebuild(ledger, switch=kind == "rebuild", progress=progress)
-    return orjson.loads(orjson.dumps(asdict(found) | {"differing": found.differing}, default=str))  # type: ignore[no-any-return]
+def _message(event: str, told: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(raw_data=orjson.dumps(told).decode(), event=event)
 
 
-def _now() -> str:
-    return instant_text(datetime.now(UTC))
+def _without_result(job: Job) -> dict[str, Any]:
+    return {name: value for name, value in asdict(job).items() if name not in ("result", "wanted")}
+
+
+def _found(request: Request, job: str) -> Job:
+    found = program_of(request).jobs.find(job)
+    if found is None:
+        raise not_found("There is no such job; GET /v1/jobs lists them")
+    return found

@@ -19,7 +19,7 @@ from projections.reading import BadCursor, Filter, Page, UnknownColumn, UnknownT
 from projections.tables import READABLE, TABLES
 from projections.values import BadValue, read, shown
 from replays.as_of import tables_at
-from replays.engine import Engine
+from replays.engine import Replay
 
 MOST_QUESTIONS: Final = 2
 """Questions about the past that are worked out at once: each may take an engine, and gigabytes, of its own."""
@@ -58,7 +58,7 @@ class Past:
         self._lock = threading.Lock()
         self._stack = ExitStack()
         self._moment: tuple[int, datetime | None] | None = None
-        self._engine: Engine | None = None
+        self._engine: Replay | None = None
 
     def page(
         self,
@@ -78,7 +78,7 @@ class Past:
         if table not in READABLE:
             raise UnknownTable(f"there is no table {table!r}; there are {', '.join(sorted(READABLE))}")
         with asking_the_past(), self._at(as_of, valid_at) as engine:
-            kinds = columns_of(table, engine.book) if table in TABLES else dict(READABLE[table].columns)
+            kinds = columns_of(table, engine.rules) if table in TABLES else dict(READABLE[table].columns)
             tests = [_test(each, kinds, table) for each in filters]
             order = _order(table, kinds, sort)
             skipped = _skipped(cursor)
@@ -97,7 +97,7 @@ class Past:
                 self._lock.release()
 
     @contextmanager
-    def _at(self, as_of: int, valid_at: datetime | None) -> Iterator[Engine]:
+    def _at(self, as_of: int, valid_at: datetime | None) -> Iterator[Replay]:
         if not self._lock.acquire(timeout=WAIT_SECONDS):
             raise overloaded("Another moment of the past is being replayed", retry_after=30)
         try:

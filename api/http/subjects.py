@@ -19,7 +19,7 @@ from replays.as_of import SUBJECT_COLUMNS, state
 router = APIRouter()
 
 MOST_ROWS: Final = 1000
-"""Most rows of one table that are shown of one subject."""
+"""Most rows of one table that are shown of one subject as it stands now."""
 
 
 @router.get(
@@ -30,18 +30,22 @@ MOST_ROWS: Final = 1000
 def rows_of(
     request: Request, aggregate: str, subject: str, as_of: AsOf = None, valid_at: ValidAt = None
 ) -> dict[str, Any]:
-    """`tables` holds its rows by table. With `as_of` or `valid_at` they are worked out again as they stood then."""
+    """`tables` holds its rows by table. With `as_of` or `valid_at` they are worked out again as they stood then.
+
+    `cut` names tables that have more rows of it than are shown; the table itself has them all, page by page.
+    """
     known_subject(aggregate, subject)
     program = program_of(request)
     upto, valid = position_of(request, as_of), valid_of(valid_at)
     if upto is None and valid is None:
-        told, reached = _now(request, aggregate, subject)
+        told, cut, reached = _now(request, aggregate, subject)
     else:
+        cut = []
         reached = program.ledger.head().position if upto is None else upto
         told = rows_then(request, aggregate, subject, upto, valid)
     if not told:
         raise not_found(f"Nothing is known of {aggregate} {subject[:200]!r}" + ("" if upto is None else " by then"))
-    return {"aggregate": aggregate, "subject": subject, "position": reached, "tables": told}
+    return {"aggregate": aggregate, "subject": subject, "position": reached, "tables": told, "cut": cut}
 
 
 def rows_then(
@@ -63,9 +67,10 @@ def known_subject(aggregate: str, subject: str) -> None:
         raise not_found("No id holds the NUL character")
 
 
-def _now(request: Request, aggregate: str, subject: str) -> tuple[dict[str, list[dict[str, Any]]], int]:
-    """The subject's rows in the live tables, all from one snapshot, and how far the tables are."""
+def _now(request: Request, aggregate: str, subject: str) -> tuple[dict[str, list[dict[str, Any]]], list[str], int]:
+    """The subject's rows in the live tables, all from one snapshot, tables with more, and how far the tables are."""
     found: dict[str, list[dict[str, Any]]] = {}
+    cut: list[str] = []
     with program_of(request).database.reading() as connection:
         # the first statement of the transaction fixes its snapshot for all the reads below
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -81,4 +86,6 @@ def _now(request: Request, aggregate: str, subject: str) -> tuple[dict[str, list
             page = read_table(connection, name, filters=filters, limit=MOST_ROWS)
             if page.rows:
                 found[name] = page.rows
-        return found, position(connection, generation)
+            if page.next_cursor is not None:
+                cut.append(name)
+        return found, cut, position(connection, generation)

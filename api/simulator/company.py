@@ -8,6 +8,7 @@ from itertools import accumulate
 from random import Random
 from typing import Any
 
+from api.simulator.benchmarks import enter_ranks
 from api.simulator.cadence import keep_in_touch, list_due
 from api.simulator.contacts import duplicate, inbound
 from api.simulator.customers import enter_twice, forget, monthly, register
@@ -84,6 +85,7 @@ def _day(world: World, day: int, contacts: int) -> None:
     review(world, day, dawn)
     train(world, day, dawn)
     draft_plans(world, day, dawn)
+    enter_ranks(world, day, dawn)
     arrivals = calendar.arrivals[day]
     world.later_contacts -= arrivals
     from_before = min(arrivals, world.extra_contacts)

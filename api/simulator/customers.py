@@ -30,7 +30,7 @@ def register(world: World, at: int, *, known_already: bool) -> Customer:
     channel = random.choices(tuple(CHANNELS), tuple(CHANNELS.values()))[0]
     world.registered += 1
     currency = "USD" if random.random() < 0.08 else "CNY"
-    customer = Customer(subject, world.registered, since, tier, channel, prospect, SPENDING[tier], currency)
+    customer = Customer(subject, world.registered, tier, channel, prospect, SPENDING[tier], currency)
     customer.last_contact_at = at - int(random.random() * 60 * DAY) if known_already else at
     data: Data = {"name": person(random), "stage": "prospect" if prospect else "customer"}
     if random.random() < 0.95:

@@ -150,15 +150,15 @@ def _tasks(world: World, draft: Draft, at: int, launched: int) -> list[Step]:
 
 
 def _reviews(world: World, draft: Draft, at: int, launched: int, end: int) -> list[Step]:
-    """Every two weeks until the launch, monthly from then on: how far it is, what is spent, what stands in the way."""
+    """Every two weeks until the launch, every four from then on: how far it is, what is spent, what is in the way."""
     random = world.random
     steps: list[Step] = []
     overspent = 1.12 if draft.goal > draft.reaches and draft.unit == "percent" else 0.85 + 0.14 * random.random()
     now, number = at, 0
     while True:
         biweekly = now + 14 * DAY < launched
-        now = office_time(random, now + (14 if biweekly else 30) * DAY)
-        if now >= end - 6 * DAY:
+        now = office_time(random, now + (14 if biweekly else 28) * DAY)
+        if now >= end - 2 * DAY:
             return steps
         percent = min(100, (now - at) * 100 // (end - at))
         data: Data = {"cadence": "biweekly" if biweekly else "monthly", "percent": percent}

@@ -1,4 +1,4 @@
-"""Monthly surveys: a part of the customers is asked, most answer, and low scores get an action."""
+"""Monthly surveys: ever more of the customers are asked, most answer, and low scores get an action."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from api.simulator.teller import Data
 from api.simulator.words import ACTIONS, COMMENTS, sentence
 from api.simulator.world import Customer, World
 
-ASKED = 0.16
-"""The share of customers asked in a month."""
+ASKED = (0.16, 0.6)
+"""The share of customers asked in a month, at the programme's beginning and end."""
 KINDS = {"satisfaction": 70, "feedback": 16, "needs": 10, "other": 4}
 # How likely an aspect is asked about, and how many are satisfied at the programme's beginning and end.
 ASPECTS = {
@@ -23,7 +23,7 @@ ASPECTS = {
 def ask(world: World, at: int) -> None:
     """The survey of the month that begins at a time."""
     random = world.random
-    for customer in world.some(world.active(at), ASKED):
+    for customer in world.some(world.active(at), world.programme.level(at, *ASKED)):
         _ask(world, customer, office_time(random, at + (4 + random.randrange(4)) * DAY))
 
 

@@ -29,6 +29,7 @@ SOURCES = {
     "review": "/company/quality",
     "survey": "/company/surveys",
     "staff": "/company/training",
+    "benchmark": "/company/marketing",
 }
 # Services that now and then send again what they have sent already.
 RETRYING = {"/company/contact-centre": 0.012, "/company/shop": 0.02, "/company/delivery-office": 0.006,

@@ -24,7 +24,6 @@ class Customer:
 
     subject: Subject
     number: int
-    registered_at: int
     tier: str
     channel: str
     prospect: bool

@@ -1,7 +1,8 @@
 """The little language of the rule book: SQL scalar expressions over the columns of one table.
 
-Parsed by sqlglot, then checked node by node against an allowlist and the table's columns; whatever is not on the list
-is refused with the place of the offending token. What comes out is a typed tree that any engine can be given.
+Looked through word by word (lexicon), parsed by sqlglot, then checked node by node against an allowlist and the table's
+columns; whatever is not on the list is refused with the place of the offending token. What comes out is a typed tree
+that any engine can be given.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Literal
 import sqlglot
 from sqlglot import expressions as sql
 from sqlglot.errors import SqlglotError
+
+from ledger.rulebook.lexicon import stray
 
 Kind = Literal["text", "integer", "boolean", "time", "day", "duration"]
 
@@ -49,7 +52,7 @@ PARTS: Mapping[type[sql.Expr], frozenset[str]] = {
 
 
 class BadExpression(ValueError):
-    """An expression of the rule book that is not allowed; the message says which, where and why."""
+    """An expression of the rule book that is not allowed; the message says which, where (counted from 1) and why."""
 
     def __init__(self, text: str, place: int, problem: str) -> None:
         super().__init__(f"{problem} (at character {place + 1} of {text!r})")
@@ -79,17 +82,25 @@ def parse(text: str, schema: Mapping[str, Kind]) -> Expression:
     """
     if len(text) > MAX_LENGTH:
         raise BadExpression(text[:60] + "…", MAX_LENGTH, f"longer than {MAX_LENGTH:,} characters")
-    comment = re.search(r"--|/\*|\{[#%]", text)
-    if comment:
-        raise BadExpression(text, comment.start(), "comments are not allowed")
+    found = stray(text, schema)
+    if found is not None:
+        known = f"; there are {', '.join(sorted(schema))}" if found.problem.startswith("there is no column") else ""
+        raise BadExpression(text, found.place, found.problem + known)
     try:
         tree = sqlglot.parse_one(text, dialect="postgres")
     except (SqlglotError, RecursionError) as error:
-        place = 0
-        if isinstance(error, sqlglot.ParseError) and error.errors:
-            place = max(int(error.errors[0].get("col") or 1) - 1, 0)
-        raise BadExpression(text, place, "not an expression") from error
+        raise BadExpression(text, _place(error, text), "not an expression") from error
     return _Checker(text, schema).check(tree, 0)
+
+
+def _place(error: Exception, text: str) -> int:
+    """Where the parser gave up: sqlglot counts lines, and columns up to a token's last character."""
+    if not isinstance(error, sqlglot.ParseError) or not error.errors:
+        return 0
+    told = error.errors[0]
+    lines = text.splitlines(keepends=True)[: int(told.get("line") or 1) - 1]
+    place = sum(map(len, lines)) + int(told.get("col") or 1) - len(str(told.get("highlight") or " "))
+    return min(max(place, 0), max(len(text) - 1, 0))
 
 
 class _Checker:
@@ -156,7 +167,8 @@ class _Checker:
             left, right = sub(node.this), sub(node.expression)
             self.want(node.this, left, "integer", "duration")
             self.want(node.expression, right, "integer", "duration")
-            return Expression(ARITHMETIC[type(node)], left.kind, (left, right))
+            kind: Kind = "duration" if "duration" in (left.kind, right.kind) else "integer"
+            return Expression(ARITHMETIC[type(node)], kind, (left, right))
         raise self.refuse(node, f"{node.key.upper()} with a subject is not allowed in a rule book")
 
     def column(self, node: sql.Column) -> Expression:

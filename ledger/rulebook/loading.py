@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from yaml.constructor import ConstructorError
 
 from ledger.rulebook.model import RuleBook
@@ -51,11 +52,20 @@ def load(text: str, source: str = "rule book") -> RuleBook:
     try:
         return RuleBook.model_validate(content)
     except ValidationError as error:
-        problems = [
-            f"{source}:{line_of(tree, each['loc'])}: {'.'.join(map(str, each['loc'])) or 'book'}: {each['msg']}"
-            for each in error.errors()
-        ]
-        raise BadRuleBook("\n".join(problems)) from error
+        problems = [(_place(each), each["msg"]) for each in error.errors()]
+        lines = (f"{source}:{line_of(tree, at)}: {'.'.join(map(str, at)) or 'book'}: {said}" for at, said in problems)
+        raise BadRuleBook("\n".join(lines)) from error
+
+
+def _place(error: ErrorDetails) -> tuple[int | str, ...]:
+    """The keys down to what is wrong; a check over several of them says itself which it is (hours.misplaced)."""
+    return (*error["loc"], *error.get("ctx", {}).get("at", ()))
+
+
+def load_all(text: str) -> list[RuleBook]:
+    """The books of a YAML stream, each of which is valid."""
+    contents = yaml.load_all(text, Loader=_Loader)
+    return [RuleBook.model_validate(content) for content in contents if content is not None]
 
 
 def line_of(tree: yaml.Node | None, path: Sequence[int | str]) -> int:

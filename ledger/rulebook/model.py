@@ -12,7 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
+
+from ledger.rulebook.hours import WEEKDAYS, Schedule, misplaced, weekly
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 
@@ -23,7 +25,6 @@ UNIT_US = {
     "h": 3600 * SECOND_US,
     "d": 86_400 * SECOND_US,
 }
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _zone(name: str) -> str:
@@ -104,42 +105,55 @@ class Goal(Model):
         return self.change is not None or self.change_points is not None
 
 
+class Workday(Model):
+    """A make-up workday (调休), with the weekday whose hours it has where that is said."""
+
+    day: date
+    like: Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"] | None = Field(default=None, alias="as")
+
+    @model_serializer
+    def _as_written(self) -> Any:
+        return self.day if self.like is None else {"day": self.day, "as": self.like}
+
+
+def _listed(hours: object) -> object:
+    """One interval may stand without its list."""
+    if not isinstance(hours, dict):
+        return hours
+    return {days: [told] if isinstance(told, str) else told for days, told in hours.items()}
+
+
+def _workday(value: object) -> object:
+    return {"day": value} if isinstance(value, date | str) else value
+
+
 class Calendar(Model):
-    """Working time: one interval on each working day, less holidays, plus make-up workdays."""
+    """Working time: the shifts of the week, less those of holidays, plus those of make-up workdays."""
 
     name: Name
     label: Label | None = None
     time_zone: Zone
-    hours: dict[str, list[str]]
+    hours: Annotated[dict[str, list[str]], BeforeValidator(_listed)]
     holidays: list[date] = []
-    workdays: list[date] = []
+    workdays: list[Annotated[Workday, BeforeValidator(_workday)]] = []
 
     @model_validator(mode="after")
     def _readable(self) -> Calendar:
-        self.weekly()
+        schedule = self.schedule()
+        for nth, each in enumerate(self.workdays):
+            if each.day in {other.day for other in self.workdays[:nth]}:
+                raise misplaced(f"{each.day} stands there twice", "workdays", nth)
+            if each.like is not None and WEEKDAYS.index(each.like) not in schedule.week:
+                raise misplaced(f"{each.like} has no hours that {each.day} could have", "workdays", nth)
+            if not date.min < each.day < date.max:
+                raise misplaced(f"{each.day} is beyond what is worked out", "workdays", nth)
+        schedule.check()
         return self
 
-    def weekly(self) -> dict[int, tuple[time, time]]:
-        """The working interval of each weekday, Monday = 0."""
-        found: dict[int, tuple[time, time]] = {}
-        for days, intervals in self.hours.items():
-            first, _, last = days.partition("-")
-            if first not in WEEKDAYS or (last and last not in WEEKDAYS):
-                raise ValueError(f"{days!r} is not a day or range of days, such as sat or mon-fri")
-            start, end = WEEKDAYS.index(first), WEEKDAYS.index(last or first)
-            if end < start or len(intervals) != 1:
-                raise ValueError(f"{days!r} needs exactly one interval, such as 09:00-18:00")
-            parts = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", intervals[0])
-            if not parts:
-                raise ValueError(f"{intervals[0]!r} is not an interval, such as 09:00-18:00")
-            opens, closes = time.fromisoformat(parts[1]), time.fromisoformat(parts[2])
-            if closes <= opens:
-                raise ValueError(f"{intervals[0]!r} ends before it begins")
-            for weekday in range(start, end + 1):
-                found[weekday] = (opens, closes)
-        if not found:
-            raise ValueError("a calendar needs at least one working day")
-        return found
+    def schedule(self) -> Schedule:
+        """The shifts of every date."""
+        workdays = {each.day: None if each.like is None else WEEKDAYS.index(each.like) for each in self.workdays}
+        return Schedule(weekly(self.hours), frozenset(self.holidays), workdays)
 
 
 class Case(Model):

@@ -2,11 +2,20 @@
 
 from collections.abc import Mapping
 
-from projections.tables.activity import ACTIVE_SPELLS, CUSTOMER_GROUPS
+from projections.tables.activity import ACTIVE_SPELLS
 from projections.tables.anomalies import ANOMALIES
+from projections.tables.benchmark import BENCHMARKS
 from projections.tables.clocks import CLOCKS
 from projections.tables.contact import CONTACT_CYCLES, CONTACT_GROUPS, CONTACTS, PAUSES
-from projections.tables.customer import ALERTS, CHURNS, CUSTOMERS, PURCHASES, TIER_SPELLS
+from projections.tables.customer import (
+    ALERTS,
+    CHURNS,
+    CUSTOMER_GROUPS,
+    CUSTOMER_MERGES,
+    CUSTOMERS,
+    PURCHASES,
+    TIER_SPELLS,
+)
 from projections.tables.definition import Inputs, Reach, Table
 from projections.tables.delivery import DELIVERIES, MILESTONES, TELLINGS
 from projections.tables.handoff import HANDOFFS
@@ -41,8 +50,9 @@ TABLES: Mapping[str, Table] = {
         VALUE_ASSESSMENTS,
         TELLINGS,
         MILESTONES,
-        CUSTOMERS,
+        CUSTOMER_MERGES,
         CUSTOMER_GROUPS,
+        CUSTOMERS,
         ACTIVE_SPELLS,
         ALERTS,
         CHURNS,
@@ -59,6 +69,7 @@ TABLES: Mapping[str, Table] = {
         REVIEWS,
         STAFF,
         STAFF_ASSESSMENTS,
+        BENCHMARKS,
         REPORTS,
         ANOMALIES,
     )

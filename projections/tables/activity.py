@@ -1,4 +1,4 @@
-"""Tables of customers over time: active_spells (when a customer was an active one) and customer_groups."""
+"""The table of when a customer was an active one: active_spells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import ibis.expr.types as ir
 from projections.tables.customer import CHURN_UNDONE
 from projections.tables.definition import Inputs, Table, label
 from projections.tables.fold import first_at
-from projections.tables.groups import group_reach, group_rows
 
 REGISTERED = "customer.registered"
 STAGED = (REGISTERED, "customer.stage_changed")
@@ -61,18 +60,4 @@ ACTIVE_SPELLS = Table(
     rows=_active_spells,
     sources=frozenset(MOVING),
     cells={"from_at": first_at(*MOVING), "until_at": first_at(*MOVING)},
-)
-
-CUSTOMER_GROUPS = Table(
-    name="customer_groups",
-    label=label("Merged customers", "合并的客户"),
-    aggregates=("customer",),
-    key=("customer_id",),
-    partition=("customer_id",),
-    columns={"customer_id": "text", "survivor_id": "text", "joined_at": "time"},
-    rows=lambda inputs: group_rows(inputs, "customers", "customer_id"),
-    sources=frozenset(),
-    borrowed={"survivor_id": ("customers", "merged_into"), "joined_at": ("customers", "merged_at")},
-    reaches=(group_reach("customers", "customer_groups", "customer_id"),),
-    indexes=("survivor_id",),
 )

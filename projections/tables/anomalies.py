@@ -27,6 +27,7 @@ SUBJECTS: Mapping[str, tuple[str, str]] = {
     "review": ("reviews", "review_id"),
     "survey": ("surveys", "survey_id"),
     "staff": ("staff", "staff_id"),
+    "benchmark": ("benchmarks", "benchmark_id"),
     "report": ("reports", "report_id"),
 }
 """Where to look whether a subject was ever opened: a table has a row exactly for those."""
@@ -87,12 +88,12 @@ def _anomalies(inputs: Inputs) -> ir.Table:
 def _outside_calendars(inputs: Inputs, opening: ir.Table) -> Iterator[ir.Table]:
     """Subjects with a clock whose calendar does not tell its deadline, one row for each such clock."""
     for table, place in PLACES.items():
-        for target in inputs.book.targets_on_calendars(table):
+        for name in inputs.rules.on_calendars(table):
             rows = inputs.table(table)
-            rows = rows.filter(rows[f"{target.name}_outcome"] == UNKNOWN)
+            rows = rows.filter(rows[f"{name}_outcome"] == UNKNOWN)
             found = opening.filter(opening["aggregate"] == place.aggregate)
             found = found.semi_join(rows, found.subject == rows[place.subject])
-            yield _row(found, "outside_calendar").mutate(field=ibis.literal(target.name))
+            yield _row(found, "outside_calendar").mutate(field=ibis.literal(name))
 
 
 def _row(events: ir.Table, kind: str, field: str | None = None) -> ir.Table:
@@ -121,7 +122,7 @@ def _by_name(changed: ir.Table, inputs: Inputs, *, aggregate: str, key: str) -> 
 def _by_clock(changed: ir.Table, inputs: Inputs, *, table: str) -> ir.Table:
     """Subjects with a clock that was outside its calendar, or is now."""
     place = PLACES[table]
-    outside = [changed[f"{target.name}_outcome"] == UNKNOWN for target in inputs.book.targets_on_calendars(table)]
+    outside = [changed[f"{name}_outcome"] == UNKNOWN for name in inputs.rules.on_calendars(table)]
     changed = changed.filter(ibis.or_(*outside))
     return changed.select(aggregate=ibis.literal(place.aggregate), subject=changed[place.subject])
 

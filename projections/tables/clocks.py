@@ -9,7 +9,6 @@ import ibis
 import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import Kind
-from ledger.rulebook.model import Target
 from projections.tables.definition import DTYPES, Inputs, Table, label
 from projections.tables.expressions import CLOCK_COLUMNS
 
@@ -46,25 +45,25 @@ PLACES: Mapping[str, Place] = {
 
 
 def _clocks(inputs: Inputs) -> ir.Table:
-    found = [_of_target(inputs.table(target.table), target) for target in inputs.book.targets]
+    found = [_of_clock(inputs.table(table), table, clock) for table in PLACES for clock in inputs.rules.clocks(table)]
     return ibis.union(*found) if len(found) > 1 else found[0]
 
 
-def _of_target(rows: ir.Table, target: Target) -> ir.Table:
-    place = PLACES[target.table]
-    started = rows.filter(rows[f"{target.name}_started_at"].notnull())
+def _of_clock(rows: ir.Table, table: str, clock: str) -> ir.Table:
+    place = PLACES[table]
+    started = rows.filter(rows[f"{clock}_started_at"].notnull())
 
     def told(column: str | None) -> ir.Value:
         return started[column].cast("string") if column else ibis.null("string")
 
     return started.select(
-        clock=ibis.literal(target.name),
+        clock=ibis.literal(clock),
         aggregate=ibis.literal(place.aggregate),
         subject=started[place.subject],
         part=told(place.part).fill_null(""),
         customer_id=told(place.customer),
         owner=told(place.owner),
-        **{part: started[f"{target.name}_{part}"].cast(DTYPES[kind]) for part, kind in CLOCK_COLUMNS.items()},
+        **{part: started[f"{clock}_{part}"].cast(DTYPES[kind]) for part, kind in CLOCK_COLUMNS.items()},
     )
 
 

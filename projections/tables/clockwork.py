@@ -1,7 +1,7 @@
 """Clocks (DOMAIN section 5): from a table's rows and the rule book's targets to deadlines, outcomes and elapsed time.
 
 All clocks of a table are worked out together, one row per row and target, then set beside the table's columns. Working
-time is measured by joining the calendars' days on the local day of an instant; wall time measures as itself.
+time is measured by joining the calendars' segments on the day of an instant; wall time measures as itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import ibis.expr.types as ir
 
 from ledger.rulebook.calendars import offsets
 from ledger.rulebook.expressions import Kind
-from ledger.rulebook.model import RuleBook, Target
+from ledger.rulebook.model import Target
+from ledger.rulebook.rules import Rules, Versioned
 from projections.tables.definition import Inputs, beside, without
 from projections.tables.expressions import CLOCK_COLUMNS, condition
 
@@ -25,8 +26,7 @@ NO_TIME = ibis.null("int64")
 
 def local_day(instant: ir.Value, zone: str) -> ir.Value:
     """The local day an instant falls on: integers only, whole remainder, so that every engine agrees."""
-    local = instant + _offset(instant, offsets(zone))
-    return local - (local + SHIFT_US) % DAY_US
+    return whole_day(instant + _offset(instant, offsets(zone)))
 
 
 def _offset(instant: ir.Value, segments: Sequence[tuple[int, int]]) -> ir.Value:
@@ -52,19 +52,14 @@ class Clocked:
     rows: ir.Table
     key: tuple[str, ...]
     schema: Mapping[str, Kind]
-    targets: tuple[Target, ...]
+    targets: Sequence[Versioned[Target]]
     pauses: ir.Table | None = None
     group: ir.Table | None = None
 
 
-def clock_columns(table: str, book: RuleBook) -> dict[str, Kind]:
-    """The columns that the clocks of a rule book add to a table."""
-    return {
-        f"{target.name}_{part}": kind
-        for target in book.targets
-        if target.table == table
-        for part, kind in CLOCK_COLUMNS.items()
-    }
+def clock_columns(table: str, rules: Rules) -> dict[str, Kind]:
+    """The columns that the clocks of the rules add to a table."""
+    return {f"{clock}_{part}": kind for clock in rules.clocks(table) for part, kind in CLOCK_COLUMNS.items()}
 
 
 def with_clocks(clocked: Clocked, inputs: Inputs) -> ir.Table:
@@ -72,26 +67,48 @@ def with_clocks(clocked: Clocked, inputs: Inputs) -> ir.Table:
     if not clocked.targets:
         return clocked.rows
     rows = inputs.stage("rows", clocked.rows)
-    started = [_starts(clocked, rows, target) for target in clocked.targets]
+    started = [_starts(clocked, rows, nth) for nth in range(len(clocked.targets))]
     clocks = inputs.stage("clocks", ibis.union(*started) if len(started) > 1 else started[0])
     keys = [*clocked.key, "clock"]
     if clocked.group is not None:
         own = _deadlines(clocks, clocked, keys, inputs, "own")
         clocks = inputs.stage("grouped", _join_groups(clocks, own, clocked, keys, inputs))
-    judged = _judge(_deadlines(clocks, clocked, keys, inputs, "judged"), keys)
+    judged = _judge(_deadlines(_in_force(clocks, clocked), clocked, keys, inputs, "judged"), keys)
+    versions: dict[str, list[str]] = {}
+    for nth, version in enumerate(clocked.targets):
+        versions.setdefault(version.part.name, []).append(_clock(nth, version.part))
     wide = judged.group_by(list(clocked.key)).agg(
         **{
-            f"{target.name}_{part}": judged[part].max(where=judged.clock == target.name)
-            for target in clocked.targets
+            f"{name}_{part}": judged[part].max(where=judged.clock.isin(clocks_of))
+            for name, clocks_of in versions.items()
             for part in CLOCK_COLUMNS
         }
     )
     return beside(inputs, "wide", rows, wide, clocked.key)
 
 
-def _starts(clocked: Clocked, rows: ir.Table, target: Target) -> ir.Table:
-    """The started clocks of one target: start, stop, limit, deadline given, what drops it; `limited` where it has a
-    limit at all: without one it is only measured."""
+def _clock(nth: int, target: Target) -> str:
+    """What one version of a target is called while its clocks are worked out."""
+    return f"{target.name}@{nth}"
+
+
+def _in_force(clocks: ir.Table, clocked: Clocked) -> ir.Table:
+    """Of the versions of each clock the one that is in force when it starts."""
+    for nth, version in enumerate(clocked.targets):
+        other = clocks.clock != _clock(nth, version.part)
+        if version.spell.from_us is not None:
+            clocks = clocks.filter(other | (clocks.started_at >= version.spell.from_us))
+        if version.spell.until_us is not None:
+            clocks = clocks.filter(other | (clocks.started_at < version.spell.until_us))
+    return clocks
+
+
+def _starts(clocked: Clocked, rows: ir.Table, nth: int) -> ir.Table:
+    """The started clocks of one version of a target: start, stop, limit, deadline given, what drops it; `limited` where
+    it has a limit at all: without one it is only measured."""
+    version = clocked.targets[nth]
+    target = version.part
+    calendar = target.clock if version.calendar is None else version.calendar.name
     limit, days = NO_TIME, NO_TIME
     for each in reversed(target.limits):
         us, working = ibis.literal(each.within.us, "int64"), ibis.literal(each.within.working_days, "int64")
@@ -112,8 +129,8 @@ def _starts(clocked: Clocked, rows: ir.Table, target: Target) -> ir.Table:
     )
     found = rows.select(
         *clocked.key,
-        clock=ibis.literal(target.name),
-        calendar=ibis.literal(target.clock),
+        clock=ibis.literal(_clock(nth, target)),
+        calendar=ibis.literal(calendar),
         pausable=ibis.literal(target.pauses),
         grouped=ibis.literal(target.start == "received_at"),
         started_at=rows[target.start],
@@ -128,31 +145,45 @@ def _starts(clocked: Clocked, rows: ir.Table, target: Target) -> ir.Table:
     return found.mutate(limited=found.given.notnull() if target.deadline else found.limit_us.notnull())
 
 
-def _calendars(clocked: Clocked) -> set[str]:
-    return {target.clock for target in clocked.targets} - {"wall"}
+def _calendars(clocked: Clocked) -> dict[str, str]:
+    """The calendars that clocks run on, and their time zones."""
+    calendars = [version.calendar for version in clocked.targets if version.calendar is not None]
+    return {calendar.name: calendar.time_zone for calendar in calendars}
+
+
+def whole_day(amount: ir.Value) -> ir.Value:
+    """An instant or a duration less what goes beyond its last whole day: what segments of a calendar are found by."""
+    return amount - (amount + SHIFT_US) % DAY_US
 
 
 def _measured(rows: ir.Table, clocked: Clocked, inputs: Inputs, **columns: str) -> ir.Table:
     """Add, for each `name=column`, how much time the row's calendar has measured by that instant."""
-    if not _calendars(clocked):
+    zones = _calendars(clocked)
+    if not zones:
         return rows.mutate(**{name: rows[column] for name, column in columns.items()})
-    zones = {calendar.name: calendar.time_zone for calendar in inputs.book.calendars}
     for name, column in columns.items():
-        day = ibis.cases(
-            *(
-                (rows.calendar == calendar, local_day(rows[column], zones[calendar]))
-                for calendar in sorted(_calendars(clocked))
-            ),
-            else_=NO_TIME,
+        rows = rows.mutate(on_day=whole_day(rows[column]))
+        found = inputs.segments().select(
+            s_cal="calendar",
+            s_day="utc_day",
+            s_begins="begins_at",
+            s_ends="ends_at",
+            s_opens="opens_at",
+            s_closes="closes_at",
+            s_before="before_us",
         )
-        rows = rows.mutate(on_day=day)
-        days = inputs.days().select(
-            cal="calendar", cal_day="day", cal_opens="opens_at", cal_closes="closes_at", cal_before="before_us"
+        rows = rows.left_join(
+            found,
+            [
+                rows.calendar == found.s_cal,
+                rows.on_day == found.s_day,
+                rows[column] >= found.s_begins,
+                rows[column] < found.s_ends,
+            ],
         )
-        rows = rows.left_join(days, [rows.calendar == days.cal, rows.on_day == days.cal_day])
-        inside = ibis.greatest(rows.cal_opens, ibis.least(rows[column], rows.cal_closes)) - rows.cal_opens
-        rows = rows.mutate(**{name: ibis.ifelse(rows.calendar == "wall", rows[column], rows.cal_before + inside)})
-        rows = without(rows, "on_day", "cal", "cal_day", "cal_opens", "cal_closes", "cal_before")
+        inside = ibis.greatest(rows.s_opens, ibis.least(rows[column], rows.s_closes)) - rows.s_opens
+        rows = rows.mutate(**{name: ibis.ifelse(rows.calendar == "wall", rows[column], rows.s_before + inside)})
+        rows = without(rows, "on_day", "s_cal", "s_day", "s_begins", "s_ends", "s_opens", "s_closes", "s_before")
     return rows
 
 
@@ -164,7 +195,7 @@ def _deadlines(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inpu
     stopped = ibis.ifelse(clocks.to_at < clocks.started_at, clocks.started_at, clocks.to_at)
     clocks = clocks.mutate(until_at=stopped)
     clocks = _measured(clocks, clocked, inputs, start_us="started_at", until_us="until_at")
-    if clocked.pauses is not None and any(target.pauses for target in clocked.targets):
+    if clocked.pauses is not None and any(version.part.pauses for version in clocked.targets):
         clocks = _pauses(inputs.stage(f"{stage}_measured", clocks), clocked, keys, inputs, stage)
     else:
         clocks = clocks.mutate(
@@ -230,30 +261,40 @@ def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs,
 def _invert(clocks: ir.Table, clocked: Clocked, inputs: Inputs) -> ir.Table:
     """Add due_at: the earliest instant by which the calendar has measured due_us, or the end of the n-th working
     day."""
-    calendars = _calendars(clocked)
-    if not calendars:
+    zones = _calendars(clocked)
+    if not zones:
         return clocks.mutate(due_at=clocks.due_us)
-    limits = [limit.within for target in clocked.targets for limit in target.limits if target.clock in calendars]
+    limits = [
+        each.within for version in clocked.targets if version.part.clock != "wall" for each in version.part.limits
+    ]
     due = ibis.ifelse(clocks.calendar == "wall", clocks.due_us, NO_TIME)
-    days = inputs.days()
     if any(limit.us for limit in limits):
-        work = days.filter(days.working).select(
-            w_cal="calendar",
-            w_opens="opens_at",
-            w_before="before_us",
-            w_after=days.before_us + days.closes_at - days.opens_at,
+        work = inputs.segments().select(
+            w_cal="calendar", w_day="work_day", w_opens="opens_at", w_closes="closes_at", w_before="before_us"
         )
+        # the segment in which the last microsecond of the work lies
+        clocks = clocks.mutate(last_day=whole_day(clocks.due_us - 1))
         clocks = clocks.left_join(
             work,
-            [clocks.calendar == work.w_cal, clocks.due_us > work.w_before, clocks.due_us <= work.w_after],
+            [
+                clocks.calendar == work.w_cal,
+                clocks.last_day == work.w_day,
+                clocks.due_us > work.w_before,
+                clocks.due_us <= work.w_before + work.w_closes - work.w_opens,
+            ],
         )
         due = ibis.coalesce(
             ibis.ifelse(clocks.calendar == "wall", clocks.due_us, NO_TIME),
             clocks.w_opens + clocks.due_us - clocks.w_before,
         )
     if any(limit.working_days for limit in limits):
-        start_day = local_day(clocks.started_at, inputs.book.time_zone)
+        # working days are those of a calendar in its book's own zone
+        start_day = ibis.cases(
+            *((clocks.calendar == name, local_day(clocks.started_at, zone)) for name, zone in sorted(zones.items())),
+            else_=NO_TIME,
+        )
         clocks = clocks.mutate(kept=due, start_day=start_day)
+        days = inputs.days()
         first = days.select(f_cal="calendar", f_day="day", f_ordinal="ordinal")
         clocks = clocks.left_join(first, [clocks.calendar == first.f_cal, clocks.start_day == first.f_day])
         clocks = clocks.mutate(wanted=clocks.f_ordinal + clocks.limit_days)

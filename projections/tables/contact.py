@@ -8,7 +8,6 @@ import ibis.expr.types as ir
 from ledger.rulebook.expressions import Kind
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.definition import Inputs, Reach, Table, beside, label
-from projections.tables.expressions import schema_for
 from projections.tables.fold import count, edge, ever, first, first_at, fold, kinds, last, last_at, sources, status
 from projections.tables.groups import group_reach, group_rows
 
@@ -161,8 +160,8 @@ def _cycles(inputs: Inputs) -> ir.Table:
         Clocked(
             rows=rows,
             key=("contact_id", "cycle"),
-            schema=schema_for(CYCLES_BASE, "contact_cycles", inputs.book),
-            targets=tuple(target for target in inputs.book.targets if target.table == "contact_cycles"),
+            schema=CYCLES_BASE,
+            targets=inputs.rules.targets("contact_cycles"),
             pauses=inputs.scoped("pauses"),
             group=members,
         ),

@@ -1,4 +1,4 @@
-"""Tables of customers: customers, tier_spells, alerts, churns, purchases."""
+"""Tables of customers: customer_merges, customer_groups, customers, tier_spells, alerts, churns, purchases."""
 
 from __future__ import annotations
 
@@ -8,8 +8,47 @@ import ibis.expr.types as ir
 from ledger.rulebook.expressions import Kind
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.definition import Inputs, Reach, Table, beside, label
-from projections.tables.expressions import schema_for
 from projections.tables.fold import distinct, edge, first, first_at, fold, kinds, last, last_at, sources
+from projections.tables.groups import group_reach, group_rows
+
+MERGE = {
+    "merged_into": edge("into_id", "customer.merged", "customer.unmerged"),
+    "merged_at": edge("occurred_at", "customer.merged", "customer.unmerged"),
+}
+
+
+def _customer_merges(inputs: Inputs) -> ir.Table:
+    events = inputs.events("customer")
+    rows = fold(events, {"customer_id": events.subject}, MERGE)
+    return rows.filter(rows.merged_into.notnull())
+
+
+# The edges stand apart from `customers`, which counts what the whole group did: it could not be made of itself.
+CUSTOMER_MERGES = Table(
+    name="customer_merges",
+    label=label("Merges of customers", "客户合并记录"),
+    aggregates=("customer",),
+    key=("customer_id",),
+    partition=("customer_id",),
+    columns={"customer_id": "text", **kinds(MERGE)},
+    rows=_customer_merges,
+    sources=sources(MERGE),
+    cells=MERGE,
+)
+
+CUSTOMER_GROUPS = Table(
+    name="customer_groups",
+    label=label("Merged customers", "合并的客户"),
+    aggregates=("customer",),
+    key=("customer_id",),
+    partition=("customer_id",),
+    columns={"customer_id": "text", "survivor_id": "text", "joined_at": "time"},
+    rows=lambda inputs: group_rows(inputs, "customer_merges", "customer_id"),
+    sources=frozenset(),
+    borrowed={"survivor_id": ("customer_merges", "merged_into"), "joined_at": ("customer_merges", "merged_at")},
+    reaches=(group_reach("customer_merges", "customer_groups", "customer_id"),),
+    indexes=("survivor_id",),
+)
 
 CHURN_UNDONE = ("customer.won_back", "customer.purchased")
 CUSTOMER = {
@@ -25,8 +64,7 @@ CUSTOMER = {
     "orders": distinct("order_id", "customer.purchased"),
     "last_purchased_at": last_at("customer.purchased"),
     "churned_at": last_at("customer.churned", undone_by=CHURN_UNDONE),
-    "merged_into": edge("into_id", "customer.merged", "customer.unmerged"),
-    "merged_at": edge("occurred_at", "customer.merged", "customer.unmerged"),
+    **MERGE,
     "erased_at": first_at("customer.key_destroyed"),
 }
 COLUMNS: dict[str, Kind] = {
@@ -41,13 +79,7 @@ COLUMNS: dict[str, Kind] = {
 def _customers(inputs: Inputs) -> ir.Table:
     events = inputs.events("customer")
     rows = fold(events, {"customer_id": events.subject}, CUSTOMER)
-    contacts = inputs.table("contacts")
-    keys = inputs.keys()
-    if keys is not None:
-        contacts = contacts.semi_join(keys, "customer_id")
-    contacts = contacts.filter(contacts.merged_into.isnull() & contacts.customer_id.notnull())
-    heard = contacts.group_by("customer_id").agg(contacts=contacts.count(), last_contact_at=contacts.received_at.max())
-    rows = beside(inputs, "heard", rows, heard, ["customer_id"])
+    rows = beside(inputs, "heard", rows, _heard(inputs), ["customer_id"])
     return rows.mutate(
         contacts=ibis.coalesce(rows.contacts, 0),
         status=ibis.cases(
@@ -57,6 +89,28 @@ def _customers(inputs: Inputs) -> ir.Table:
             else_=rows.stage,
         ),
     )
+
+
+def _heard(inputs: Inputs) -> ir.Table:
+    """Contacts of each customer: those of its own number, and those of all that are merged into it."""
+    contacts = inputs.table("contacts")
+    contacts = contacts.filter(contacts.merged_into.isnull() & contacts.customer_id.notnull())
+    contacts = contacts.select("customer_id", "received_at")
+    groups = inputs.table("customer_groups").select(member="customer_id", survivor="survivor_id")
+    own = contacts
+    keys = inputs.keys()
+    if keys is not None:
+        own = own.semi_join(keys, "customer_id")
+        groups = groups.semi_join(keys, groups.survivor == keys.customer_id)
+    members = contacts.inner_join(groups, contacts.customer_id == groups.member)
+    heard = own.union(members.select(customer_id="survivor", received_at="received_at"))
+    return heard.group_by("customer_id").agg(contacts=heard.count(), last_contact_at=heard.received_at.max())
+
+
+def _and_its_survivor(changed: ir.Table, inputs: Inputs) -> ir.Table:
+    changed = changed.select("customer_id")
+    groups = inputs.table("customer_groups").semi_join(changed, "customer_id")
+    return changed.union(groups.select(customer_id="survivor_id"))
 
 
 CUSTOMERS = Table(
@@ -74,7 +128,12 @@ CUSTOMERS = Table(
         Reach(
             "contacts",
             ("contact_id", "customer_id", "received_at", "merged_into"),
-            lambda changed, _: changed.select("customer_id"),
+            _and_its_survivor,
+        ),
+        Reach(
+            "customer_groups",
+            ("customer_id", "survivor_id"),
+            lambda changed, _: changed.select(customer_id="survivor_id"),
         ),
     ),
 )
@@ -165,8 +224,8 @@ def _alerts(inputs: Inputs) -> ir.Table:
         Clocked(
             rows=rows.select(*ALERT_COLUMNS),
             key=("customer_id", "alert_id"),
-            schema=schema_for(ALERT_COLUMNS, "alerts", inputs.book),
-            targets=tuple(target for target in inputs.book.targets if target.table == "alerts"),
+            schema=ALERT_COLUMNS,
+            targets=inputs.rules.targets("alerts"),
         ),
         inputs,
     )
@@ -245,6 +304,7 @@ PURCHASE = {
     "amount": first("amount", "customer.purchased"),
     "currency": first("currency", "customer.purchased"),
     "purchased_at": first_at("customer.purchased"),
+    "position": first("position", "customer.purchased"),
 }
 
 

@@ -14,7 +14,8 @@ import ibis
 import ibis.expr.types as ir
 
 from ledger.rulebook.expressions import Kind
-from ledger.rulebook.model import Label, RuleBook
+from ledger.rulebook.model import Label
+from ledger.rulebook.rules import Rules
 from projections.tables.fold import Spec
 
 DTYPES: Mapping[str, str] = {
@@ -30,7 +31,7 @@ DTYPES: Mapping[str, str] = {
 class Inputs(Protocol):
     """What a table's rows are made of. A full build sees everything; a batch sees what its keys touch."""
 
-    book: RuleBook
+    rules: Rules
 
     def events(self, *aggregates: str) -> ir.Table:
         """Effective events of the subjects in question: not voided, in order of `seq` within (aggregate, subject)."""
@@ -50,6 +51,9 @@ class Inputs(Protocol):
     def days(self) -> ir.Table:
         """The worked-out calendars: one row per calendar and day, as ledger.rulebook.calendars.CalendarDay."""
 
+    def segments(self) -> ir.Table:
+        """Their working time: rows of ledger.rulebook.calendars.CalendarSegment."""
+
 
 @dataclass(frozen=True)
 class Reach:
@@ -58,7 +62,7 @@ class Reach:
     `columns` are those of the upstream table that matter: rows in which none of them changed reach nothing. `keys`
     turns changed rows (before and after alike) into keys of this table; it may look into any table as it stands
     before this table's own rows are replaced. With `calendars`, the outcomes of the clocks that run on a calendar are
-    among the columns that matter; where the rule book has none on the table, nothing reaches this one.
+    among the columns that matter; where the rules have none on the table, nothing reaches this one.
     """
 
     table: str
@@ -66,11 +70,11 @@ class Reach:
     keys: Callable[[ir.Table, Inputs], ir.Table]
     calendars: bool = False
 
-    def columns_under(self, book: RuleBook) -> tuple[str, ...]:
-        """The columns that matter under a rule book; none, where nothing reaches."""
+    def columns_under(self, rules: Rules) -> tuple[str, ...]:
+        """The columns that matter under the rules; none, where nothing reaches."""
         if not self.calendars:
             return self.columns
-        outcomes = tuple(f"{target.name}_outcome" for target in book.targets_on_calendars(self.table))
+        outcomes = tuple(f"{name}_outcome" for name in rules.on_calendars(self.table))
         return (*self.columns, *outcomes) if outcomes else ()
 
 

@@ -8,7 +8,6 @@ import ibis.expr.types as ir
 from ledger.rulebook.expressions import Kind
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.definition import Inputs, Reach, Table, beside, label
-from projections.tables.expressions import schema_for
 from projections.tables.fold import count, first, first_at, fold, kinds, last, last_at, sources, status
 
 DELIVERY = {
@@ -46,8 +45,8 @@ def _deliveries(inputs: Inputs) -> ir.Table:
         Clocked(
             rows=rows.select(*COLUMNS),
             key=("delivery_id",),
-            schema=schema_for(COLUMNS, "deliveries", inputs.book),
-            targets=tuple(target for target in inputs.book.targets if target.table == "deliveries"),
+            schema=COLUMNS,
+            targets=inputs.rules.targets("deliveries"),
         ),
         inputs,
     )
@@ -138,8 +137,8 @@ def _tellings(inputs: Inputs) -> ir.Table:
         Clocked(
             rows=rows.select(*TELLINGS_COLUMNS),
             key=("delivery_id", "customer_id"),
-            schema=schema_for(TELLINGS_COLUMNS, "tellings", inputs.book),
-            targets=tuple(target for target in inputs.book.targets if target.table == "tellings"),
+            schema=TELLINGS_COLUMNS,
+            targets=inputs.rules.targets("tellings"),
         ),
         inputs,
     )

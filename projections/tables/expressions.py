@@ -41,7 +41,7 @@ OPERATORS: Mapping[str, Callable[[ir.Value, ir.Value], ir.Value]] = {
 
 
 def schema_for(columns: Mapping[str, Kind], table: str, book: RuleBook) -> dict[str, Kind]:
-    """What expressions over a table may name: its columns and the parts of its clocks."""
+    """What a book's expressions over a table may name: its columns and the parts of the book's clocks."""
     clocks = [target.name for target in book.targets if target.table == table]
     return {**columns, **{f"{clock}.{part}": kind for clock in clocks for part, kind in CLOCK_PARTS.items()}}
 

@@ -8,7 +8,6 @@ import ibis.expr.types as ir
 from ledger.rulebook.expressions import Kind
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.definition import Inputs, Reach, Table, beside, label
-from projections.tables.expressions import schema_for
 from projections.tables.fold import count, first, first_at, fold, kinds, last, last_at, sources, status
 
 HANDOFF = {
@@ -46,8 +45,8 @@ def _handoffs(inputs: Inputs) -> ir.Table:
         Clocked(
             rows=rows.select(*COLUMNS),
             key=("handoff_id",),
-            schema=schema_for(COLUMNS, "handoffs", inputs.book),
-            targets=tuple(target for target in inputs.book.targets if target.table == "handoffs"),
+            schema=COLUMNS,
+            targets=inputs.rules.targets("handoffs"),
         ),
         inputs,
     )

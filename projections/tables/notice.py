@@ -68,6 +68,7 @@ NOTICE_DELIVERIES = Table(
 )
 
 OF_NOTICE = ("topic", "important", "plan_id", "issued_at", "effective_at", "withdrawn_at")
+SENDING = ("notice_id", "customer_id", "channel", "sent_at", "delivered_at", "confirmed_at")
 CUSTOMER_COLUMNS: dict[str, Kind] = {
     "notice_id": "text",
     "customer_id": "text",
@@ -83,10 +84,7 @@ CUSTOMER_COLUMNS: dict[str, Kind] = {
 
 
 def _notice_customers(inputs: Inputs) -> ir.Table:
-    sent = inputs.table("notice_deliveries")
-    keys = inputs.keys()
-    if keys is not None:
-        sent = sent.semi_join(keys, ["notice_id", "customer_id"])
+    sent = _sent(inputs)
     rows = sent.group_by("notice_id", "customer_id").agg(
         sendings=sent.count(),
         channels_confirmed=sent.channel.nunique(where=sent.confirmed_at.notnull()),
@@ -101,8 +99,44 @@ def _notice_customers(inputs: Inputs) -> ir.Table:
     return rows.mutate(counts=rows.withdrawn_at.isnull() | (rows.withdrawn_at >= rows.due_at)).select(*CUSTOMER_COLUMNS)
 
 
+def _sent(inputs: Inputs) -> ir.Table:
+    """What was sent, to whom it was sent in the end: the customer that survives the one it names."""
+    sent = inputs.table("notice_deliveries").select(*SENDING)
+    groups = inputs.table("customer_groups").select(member="customer_id", survivor="survivor_id")
+    own = sent.anti_join(groups, sent.customer_id == groups.member)
+    keys = inputs.keys()
+    if keys is None:
+        return own.union(_to_survivors(sent, groups))
+    groups = groups.semi_join(keys, groups.survivor == keys.customer_id)
+    of = ["notice_id", "customer_id"]
+    return own.semi_join(keys, of).union(_to_survivors(sent, groups).semi_join(keys, of))
+
+
+def _to_survivors(sent: ir.Table, groups: ir.Table) -> ir.Table:
+    merged = sent.inner_join(groups, sent.customer_id == groups.member)
+    return merged.select(**{name: "survivor" if name == "customer_id" else name for name in SENDING})
+
+
+def _with_survivors(pairs: ir.Table, inputs: Inputs) -> ir.Table:
+    """The same pairs of notice and customer, and those of the customers that survive the ones named."""
+    groups = inputs.table("customer_groups").select(member="customer_id", survivor="survivor_id")
+    pairs = pairs.select("notice_id", "customer_id")
+    merged = pairs.inner_join(groups, pairs.customer_id == groups.member)
+    return pairs.union(merged.select("notice_id", customer_id="survivor"))
+
+
 def _of_notice(changed: ir.Table, inputs: Inputs) -> ir.Table:
-    return inputs.table("notice_deliveries").semi_join(changed, "notice_id").select("notice_id", "customer_id")
+    return _with_survivors(inputs.table("notice_deliveries").semi_join(changed, "notice_id"), inputs)
+
+
+def _of_group(changed: ir.Table, inputs: Inputs) -> ir.Table:
+    """All that was sent to the customers that changed their survivor, under either; and all that the survivors had."""
+    changed = changed.select(member="customer_id", survivor="survivor_id")
+    stood, sent = inputs.table("notice_customers"), inputs.table("notice_deliveries")
+    had = stood.semi_join(changed, stood.customer_id == changed.survivor).select("notice_id", "customer_id")
+    sent = sent.inner_join(changed, sent.customer_id == changed.member)
+    own = sent.select("notice_id", customer_id="member")
+    return had.union(own, sent.select("notice_id", customer_id="survivor"))
 
 
 NOTICE_CUSTOMERS = Table(
@@ -136,8 +170,10 @@ NOTICE_CUSTOMERS = Table(
                 "delivered_at",
                 "confirmed_at",
             ),
-            lambda changed, _: changed.select("notice_id", "customer_id"),
+            _with_survivors,
         ),
         Reach("notices", ("notice_id", *OF_NOTICE), _of_notice),
+        Reach("customer_groups", ("customer_id", "survivor_id"), _of_group),
     ),
+    indexes=("customer_id",),
 )

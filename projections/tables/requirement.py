@@ -179,7 +179,7 @@ def _assessments(inputs: Inputs) -> ir.Table:
     events = inputs.events("requirement")
     events = events.filter(events.type == ASSESSED)
     rows = fold(events, {"requirement_id": events.subject, "role": events.role}, ASSESSMENT)
-    return scored(rows, inputs.book)
+    return scored(rows, inputs.rules)
 
 
 ASSESSMENTS = Table(

@@ -19,8 +19,8 @@ from projections.tables.definition import Inputs, label
 
 PERIODS = ibis.schema({"begins": "int64", "ends": "int64", "opens_at": "int64", "closes_at": "int64"})
 """A period: its first and last day, its first moment and the first after it."""
-WINDOWS = ibis.schema({"cadence": "string", **dict(PERIODS.items())})
-"""A cadence's windows, as periods."""
+WINDOWS = ibis.schema({"tier": "string", "cadence": "string", **dict(PERIODS.items())})
+"""The windows of each tier's cadence, as periods, by the rule book in force when they end."""
 ASKED = ibis.schema({"asked": "int64"})
 
 
@@ -31,6 +31,15 @@ class Asked:
     periods: ir.Table
     windows: ir.Table
     moment: ir.Table
+
+
+def asked_tables() -> Asked:
+    """The tables of those names."""
+    return Asked(
+        periods=ibis.table(PERIODS, name="periods"),
+        windows=ibis.table(WINDOWS, name="windows"),
+        moment=ibis.table(ASKED, name="moment"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +67,16 @@ def _contacts(inputs: Inputs) -> ir.Table:
     return _survivors(contacts.select("customer_id", "received_at"), inputs)
 
 
+def _surveys(inputs: Inputs) -> ir.Table:
+    return _survivors(inputs.table("surveys").select("customer_id", "sent_at"), inputs)
+
+
 def _purchases(inputs: Inputs) -> ir.Table:
-    return _survivors(inputs.table("purchases"), inputs)
+    """Every order once: told under two numbers that were merged it is one, as it was under one number: the first."""
+    bought = _survivors(inputs.table("purchases"), inputs)
+    in_order = ibis.window(group_by=[bought.who, bought.order_id], order_by=[bought.purchased_at, bought.position])
+    bought = bought.mutate(nth=ibis.row_number().over(in_order))
+    return bought.filter(bought.nth == 0)
 
 
 def _within(rows: ir.Table, at: str, periods: ir.Table) -> ir.Table:
@@ -88,14 +105,6 @@ def _active(inputs: Inputs, moments: ir.Table, at: str, key: tuple[str, ...]) ->
     return held.select("customer_id", *key).distinct().mutate(active=True)
 
 
-def _cadence_of(tier: ir.Value, inputs: Inputs) -> ir.Value:
-    if not inputs.book.cadences:
-        return ibis.null("string")
-    return ibis.cases(
-        *((tier == each.tier, ibis.literal(each.every)) for each in inputs.book.cadences), else_=ibis.null("string")
-    )
-
-
 def _set_beside(rows: ir.Table, other: ir.Table, key: tuple[str, ...], **columns: str) -> ir.Table:
     """The rows, with columns of others of the same key set beside them under new names."""
     right = other.select(**{f"other_{name}": name for name in key}, **columns)
@@ -117,7 +126,9 @@ def _customer_periods(inputs: Inputs, asked: Asked) -> ir.Table:
     before = before.inner_join(periods, [before.received_at < periods.closes_at])
     before = before.group_by(customer_id=before.who, ends=before.ends).agg(last_at=before.received_at.max())
     bought = _within(_purchases(inputs), "purchased_at", periods)
-    bought = bought.group_by(customer_id=bought.who, ends=bought.ends).agg(orders=bought.order_id.nunique())
+    bought = bought.group_by(customer_id=bought.who, ends=bought.ends).agg(orders=bought.count())
+    sent = _within(_surveys(inputs), "sent_at", periods)
+    sent = sent.group_by(customer_id=sent.who, ends=sent.ends).agg(surveys=sent.count())
     lost = inputs.table("churns")
     lost = _within(lost.filter(lost.by_communication), "churned_at", periods)
     lost = lost.select("customer_id", "ends").distinct().mutate(lost=True)
@@ -129,9 +140,9 @@ def _customer_periods(inputs: Inputs, asked: Asked) -> ir.Table:
     rows = _set_beside(rows, heard, of, contacts="contacts")
     rows = _set_beside(rows, before, of, last_at="last_at")
     rows = _set_beside(rows, bought, of, orders="orders")
+    rows = _set_beside(rows, sent, of, surveys="surveys")
     rows = _set_beside(rows, lost, of, lost="lost")
-    rows = rows.mutate(cadence=_cadence_of(rows.tier, inputs))
-    rows = _set_beside(rows, _since(asked), ("ends", "cadence"), since="since")
+    rows = _set_beside(rows, _since(asked), ("ends", "tier"), since="since")
     active_at_start, active_at_end = rows.was_active.fill_null(False), rows.is_active.fill_null(False)
     return rows.select(
         "customer_id",
@@ -148,18 +159,19 @@ def _customer_periods(inputs: Inputs, asked: Asked) -> ir.Table:
         core_at_end=active_at_end & (rows.tier == "high").fill_null(False),
         contacts=rows.contacts.fill_null(0),
         orders=rows.orders.fill_null(0),
+        surveys=rows.surveys.fill_null(0),
         churned_by_communication=rows.lost.fill_null(False),
         contacted_as_asked=active_at_end & (rows.last_at >= rows.since).fill_null(False),
     )
 
 
 def _since(asked: Asked) -> ir.Table:
-    """Per period and cadence, when its latest window that has ended by the period's end began."""
+    """Per period and tier, when its latest window that has ended by the period's end began."""
     windows = asked.windows.cross_join(asked.moment)
     windows = windows.filter(windows.closes_at <= windows.asked)
-    windows = windows.select(cadence="cadence", from_at="opens_at", to_at="closes_at")
+    windows = windows.select(tier="tier", from_at="opens_at", to_at="closes_at")
     ended = windows.inner_join(asked.periods, [windows.to_at <= asked.periods.closes_at])
-    return ended.group_by("ends", "cadence").agg(since=ended.from_at.max())
+    return ended.group_by("ends", "tier").agg(since=ended.from_at.max())
 
 
 def _customer_spending(inputs: Inputs, asked: Asked) -> ir.Table:
@@ -167,7 +179,7 @@ def _customer_spending(inputs: Inputs, asked: Asked) -> ir.Table:
     sums = bought.group_by(
         customer_id=bought.who, currency=bought.currency, period_start=bought.begins, period_end=bought.ends
     )
-    return sums.agg(amount=bought.amount.sum().cast("int64"), orders=bought.order_id.nunique())
+    return sums.agg(amount=bought.amount.sum().cast("int64"), orders=bought.count())
 
 
 def _staff_periods(inputs: Inputs, asked: Asked) -> ir.Table:
@@ -177,17 +189,18 @@ def _staff_periods(inputs: Inputs, asked: Asked) -> ir.Table:
 
 
 def _cadence(inputs: Inputs, asked: Asked) -> ir.Table:
-    windows, of = asked.windows, ("customer_id", "cadence", "begins")
+    windows, of = asked.windows, ("customer_id", "due_tier", "cadence", "begins")
+    windows = windows.rename(due_tier="tier")
     customers = inputs.table("customers")
     customers = customers.filter(customers.merged_into.isnull()).select("customer_id")
     rows = _held(inputs.table("active_spells"), windows, "opens_at")
-    rows = rows.semi_join(customers, "customer_id").select("customer_id", *WINDOWS.names).distinct()
+    rows = rows.semi_join(customers, "customer_id").select("customer_id", *windows.columns).distinct()
     rows = _set_beside(rows, _tiers(inputs, windows, "opens_at", of[1:]), of, tier="tier")
-    rows = rows.filter(_cadence_of(rows.tier, inputs) == rows.cadence)
+    rows = rows.filter(rows.tier == rows.due_tier)
     heard = _within(_contacts(inputs), "received_at", windows)
-    heard = heard.group_by(customer_id=heard.who, cadence=heard.cadence, begins=heard.begins).agg(
-        contacts=heard.count()
-    )
+    heard = heard.group_by(
+        customer_id=heard.who, due_tier=heard.due_tier, cadence=heard.cadence, begins=heard.begins
+    ).agg(contacts=heard.count())
     rows = _set_beside(rows, heard, of, contacts="contacts")
     rows = _set_beside(rows, _active(inputs, windows, "closes_at", of[1:]), of, is_active="active")
     rows = rows.cross_join(asked.moment)
@@ -228,6 +241,7 @@ STANDING: Mapping[str, Standing] = {
                 "core_at_end": "boolean",
                 "contacts": "integer",
                 "orders": "integer",
+                "surveys": "integer",
                 "churned_by_communication": "boolean",
                 "contacted_as_asked": "boolean",
             },

@@ -21,6 +21,9 @@ PATHS = {
     "{column}": "status",
     "{version}": "1",
     "{replay}": "none-such",
+    "{metric}": "complaint_rate",
+    "{job}": "none-such",
+    "{report_id}": "none-such",
 }
 BODIES = {"/v1/events": {"specversion": "1.0"}, "/v1/replays": {"kind": "none-such"}, "/v1/keys": {"role": "none-such"}}
 STREAM = "/v1/events/stream"

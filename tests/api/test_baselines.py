@@ -1,5 +1,6 @@
 """Baselines over HTTP: frozen by those who plan, seen by those who read."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -51,6 +52,27 @@ def test_a_figure_is_frozen_and_listed(live_client_of: Callable[..., httpx.Clien
     again = analyst.post("/v1/baselines", json={"metric": "complaint_rate", **PERIOD})
     assert again.status_code == 409
     assert again.json()["rule"] == "baseline.already_opened"
+
+
+def test_figures_are_computed_again_from_their_stamps(live_client_of: Callable[..., httpx.Client]) -> None:
+    service, analyst = live_client_of("service"), live_client_of("analyst")
+    batch = {"content-type": "application/cloudevents-batch+json"}
+    sent = service.post("/v1/events", json=[contact(number) for number in range(8)], headers=batch)
+    asked = {"metric": "complaint_rate", **PERIOD, "min_position": sent.json()["position"]}
+    before = analyst.get("/v1/kpis", params=asked).json()["figures"]
+    filtered = analyst.get("/v1/kpis", params={**asked, "channel": "email", "by": "department"}).json()["figures"]
+    (frozen,) = analyst.post("/v1/baselines", json={"metric": "complaint_rate", **PERIOD}).json()["baselines"]
+    service.post("/v1/events", json=[contact(number) for number in range(8, 12)], headers=batch).raise_for_status()
+
+    stamps = [one["stamp"] for one in [*before, *filtered, frozen]]
+    again = analyst.post("/v1/recompute", json={"stamps": stamps})
+    assert again.json()["figures"][:-1] == [*before, *filtered]
+    assert again.json()["figures"][-1]["numerator"] == 2
+    assert analyst.post("/v1/recompute", json={"stamps": [json.loads(stamps[0])]}).json()["figures"] == before
+    for stamp, said in (("wit", "not a stamp"), (stamps[0].replace("complaint_rate", "wit"), "no metric 'wit'")):
+        refused = analyst.post("/v1/recompute", json={"stamps": [stamp]})
+        assert refused.status_code == 422
+        assert said in refused.json()["detail"]
 
 
 def test_what_cannot_be_frozen_is_told(live_client_of: Callable[..., httpx.Client]) -> None:

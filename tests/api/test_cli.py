@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ import pytest
 
 from api.bootstrap import Program
 from api.cli import main
+from api.jobs import Progress
 from api.logs import configure
 from ledger.settings import Settings
 from tests.api.conftest import served
@@ -139,6 +141,36 @@ def test_figures_history_and_explanations_over_http(over_http: Run, local: httpx
     assert over_http("clocks", "--overdue").status == 0
 
 
+def test_the_rows_behind_a_figure(over_http: Run, local: httpx.Client) -> None:
+    ran = over_http("rows", "first_response_in_time", "--part", "denominator_only", "--where", "channel=email")
+    assert ran.status == 0, ran.err
+    assert "in the denominator alone" in ran.out
+    assert "contact_id" in ran.out
+    told = over_http("rows", "first_response_in_time", "--json", "--limit", 3).json
+    assert len(told["rows"]) == 3
+    assert told["rows"] == local.get("/v1/kpis/first_response_in_time/rows", params={"limit": 3}).json()["rows"]
+    table = list(csv.DictReader(io.StringIO(over_http("rows", "complaint_rate", "--csv", "--limit", 2).out)))
+    assert [row["reason_zh"] for row in table] == ["只计入分母", "只计入分母"]
+    assert "计入" in over_http("rows", "first_response_median", "--language", "zh").out
+    assert "no metric" in over_http("rows", "wit").err
+
+
+def test_jobs_are_listed_told_and_cancelled(over_http: Run, shop: Program) -> None:
+    def endless(progress: Progress) -> dict[str, Any]:
+        while True:
+            progress("thinking", 1, 3)
+            time.sleep(0.01)
+
+    job = shop.jobs.start("what_if", endless)
+    assert job.id in over_http("jobs", "--kind", "what_if").out
+    assert over_http("jobs", "--kind", "none-such").out == "No jobs.\n"
+    assert "is told to end" in over_http("jobs", job.id, "--cancel").out
+    shop.jobs.wait()
+    assert over_http("jobs", job.id).out == f"what_if {job.id}: cancelled: it was cancelled\n"
+    assert over_http("jobs", job.id, "--json").json["state"] == "cancelled"
+    assert over_http("jobs", "none-such").status == 1
+
+
 def test_a_history_is_read_to_its_end(on_company: Run, local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     longest = local.get("/v1/tables/requirements", params={"limit": 1}).json()["rows"][0]["requirement_id"]
     whole = local.get(f"/v1/history/requirement/{longest}").json()
@@ -166,7 +198,7 @@ def test_directly_on_the_database(on_company: Run) -> None:
     assert on_company("table", "contacts", "--limit", 1, "--json").json["rows"]
     compared = on_company("replay", "--compare", "--json")
     assert compared.status == 0, compared.err
-    assert compared.json["report"]["compared"]
+    assert compared.json["report"]["compared_at"] is not None
     assert compared.json["report"]["differing"] == 0
     assert compared.json["state"] == "done"
     examined = on_company("doctor", "--json")
@@ -225,3 +257,11 @@ def test_a_company_is_simulated_and_a_file_imported(
     assert counted["rows"]
     assert run("simulate", "--start", "someday").status == 2
     assert run("import", tmp_path / "none.csv", "--mapping", "boston311").status == 2
+
+
+def test_whom_a_survey_is_due_to(over_http: Run, local: httpx.Client) -> None:
+    wanted = local.get("/v1/surveys/due", params={"kind": "needs", "limit": 3}).json()
+    assert over_http("survey", "due", "--kind", "needs", "--limit", 3, "--json").json == wanted
+    shown = over_http("survey", "due", "--kind", "needs", "--limit", 3)
+    assert wanted["rows"][0]["customer_id"] in shown.out
+    assert "--limit shows up to 1000" in shown.err

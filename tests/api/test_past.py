@@ -12,9 +12,11 @@ import pytest
 
 from api.bootstrap import Program, running
 from api.cli.client import in_process
-from api.http import jobs
+from api.http import replays
 from api.http.past import MOST_QUESTIONS, asking_the_past
+from api.jobs import Progress
 from ledger.settings import Settings
+from projections.generations import live
 
 QUESTIONS: list[dict[str, Any]] = [
     {"sort": "-received_at", "channel__in": "email,phone"},
@@ -133,13 +135,27 @@ def test_a_replay_is_a_job_that_tells_its_progress(shop: Program) -> None:
             assert client.get("/v1/tables/contacts", params={"limit": 1}).json()["rows"]
             time.sleep(0.1)
         assert job["state"] == "done", job
-        assert job["report"]["compared"]
+        assert job["report"]["compared_at"] is not None
         assert job["report"]["differing"] == 0
         assert client.get("/v1/replays").json()["replays"][-1]["kind"] in ("rebuild", "compare")
         shop.jobs.wait()
         returned = client.post("/v1/replays", json={"kind": "back"}).json()
         shop.jobs.wait()
         assert client.get(f"/v1/replays/{returned['id']}").json()["state"] == "done"
+
+
+def test_a_replay_is_cancelled_and_the_live_tables_stay(shop: Program) -> None:
+    with in_process(shop.asgi, shop.local_token) as client, shop.database.reading() as connection:
+        before = live(connection).number
+        begun = client.post("/v1/replays", json={"kind": "rebuild"}).json()
+        assert client.delete(f"/v1/jobs/{begun['id']}").json()["cancelling"]
+        shop.jobs.wait()
+        assert client.get(f"/v1/replays/{begun['id']}").json()["state"] == "cancelled"
+        assert live(connection).number == before
+        compared = client.post("/v1/replays", json={"kind": "compare"})
+        assert compared.status_code == 202, compared.text
+        shop.jobs.wait()
+        assert client.get(compared.headers["location"]).json()["state"] == "done"
 
 
 def test_a_history_comes_in_pages(local: httpx.Client) -> None:
@@ -180,15 +196,15 @@ def test_a_process_that_stops_does_not_wait_for_its_replays(
 ) -> None:
     begun = threading.Event()
 
-    def endless(_ledger: object, _kind: object, progress: jobs.Progress) -> dict[str, Any]:
+    def endless(_ledger: object, _kind: object, progress: Progress) -> dict[str, Any]:
         while True:
             progress("writing", 1, 2)
             begun.set()
             time.sleep(0.01)
 
-    monkeypatch.setattr(jobs, "_replay", endless)
+    monkeypatch.setattr(replays, "_replay", endless)
     with running(settings, project=False) as program:
-        job = program.jobs.start("rebuild")
+        job = replays.begin_replay(program.jobs, program.ledger, "rebuild")
         assert begun.wait(10)
         started = time.monotonic()
     assert time.monotonic() - started < 8

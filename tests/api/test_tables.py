@@ -147,3 +147,34 @@ def test_the_rule_book_in_force_can_be_read(local: httpx.Client) -> None:
     assert book["in_force"]
     assert "metrics:" in local.get(f"/v1/rulebooks/{book['version']}").json()["book"]
     assert local.get("/v1/rulebooks/0.0").status_code == 404
+
+
+def test_what_is_left_out_of_a_subject_is_said(local: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    handled = local.get("/v1/tables/clocks", params={"aggregate": "contact", "limit": 1000}).json()["rows"]
+    contact = max((row["subject"] for row in handled), key=[row["subject"] for row in handled].count)
+    whole = local.get(f"/v1/contact/{contact}").json()
+    assert whole["cut"] == []
+    assert len(whole["tables"]["clocks"]) > 1
+    monkeypatch.setattr("api.http.subjects.MOST_ROWS", 1)
+    told = local.get(f"/v1/contact/{contact}").json()
+    assert "clocks" in told["cut"]
+    assert len(told["tables"]["clocks"]) == 1
+
+
+def test_whom_a_survey_is_due_to_page_by_page(local: httpx.Client) -> None:
+    whole = local.get("/v1/surveys/due", params={"limit": 1000}).json()
+    assert whole["next_cursor"] is None
+    names = [row["customer_id"] for row in whole["rows"]]
+    assert names == sorted(set(names)) != []
+    found, cursor = [], {}
+    while cursor is not None:
+        page = local.get("/v1/surveys/due", params={"limit": 7, **cursor}).json()
+        found += page["rows"]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    assert found == whole["rows"]
+    needs = local.get("/v1/surveys/due", params={"kind": "needs", "limit": 1000}).json()["rows"]
+    assert {row["customer_id"] for row in needs} >= set(names)
+    told = local.get("/v1/surveys/due", params={"limit": 1000, "format": "csv"})
+    assert [row["customer_id"] for row in csv.DictReader(io.StringIO(told.text))] == names
+    for wrong in ({"kind": "weather"}, {"cursor": "none"}):
+        assert local.get("/v1/surveys/due", params=wrong).status_code == 422

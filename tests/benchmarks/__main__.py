@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from tests.benchmarks import appends, replaying, report, visibility
+from tests.benchmarks import appends, replaying, report, rules, visibility
 from tests.benchmarks.running import Bench, bench
 from tests.benchmarks.sections import Section
 
@@ -26,6 +26,7 @@ def main() -> None:
         "batches": lambda run: appends.batches(run, asked.rounds, asked.seconds),
         "visible": lambda run: visibility.visible(run, 2 * asked.seconds),
         "backlog": lambda run: replaying.backlog(run, asked.events),
+        "rules": lambda run: rules.what_if(run, asked.requirements),
     }
     with bench() as run:
         about = report.machine(run)
@@ -42,10 +43,11 @@ def main() -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures the ledger.")
-    parser.add_argument("--only", nargs="+", choices=("single", "batches", "visible", "backlog"), default=[])
+    parser.add_argument("--only", nargs="+", choices=("single", "batches", "visible", "backlog", "rules"), default=[])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server")
     parser.add_argument("--seconds", type=int, default=5, help="length of a turn; twice that for each steady rate")
     parser.add_argument("--events", type=int, default=50_000, help="length of the simulated history")
+    parser.add_argument("--requirements", type=int, default=100_000, help="how many a rule book is tried over")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name} of the reference")
     asked = parser.parse_args()
     if asked.write and asked.only:

@@ -12,7 +12,8 @@ from api.simulator.company import company
 from api.simulator.playing import play
 from projections import generations
 from projections.projector import Batches
-from replays.engine import Engine
+from projections.recipes import recipe
+from replays.engine import Replay
 from replays.rebuild import rebuild
 from tests.benchmarks.running import Bench
 from tests.benchmarks.sections import Section, against, number
@@ -47,7 +48,7 @@ def backlog(bench: Bench, events: int) -> Section:
             rebuild(ledger, compare=False)
         with timed() as comparing:
             report = rebuild(ledger)
-        with Engine(generation.book_text, ledger.settings.replay_memory_mb) as engine:
+        with Replay(recipe(generation.book_text), ledger.settings.replay_memory_mb) as engine:
             with timed() as reading:
                 engine.load(ledger, head)
             with timed() as folding:

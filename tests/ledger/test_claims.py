@@ -14,6 +14,7 @@ from ledger.vocabulary import instant, instant_text
 
 FROZEN = CATALOGUE["baseline.frozen"].example
 ISSUED = CATALOGUE["report.issued"].example
+ENTERED = CATALOGUE["benchmark.entered"].example
 SAMPLED = CATALOGUE["review.sampled"].example
 PURCHASE = {"order_id": "o-1", "amount": 100, "currency": "EUR"}
 RECEIVED = {"channel": "phone", "department": "desk", "kind": "inquiry"}
@@ -156,6 +157,10 @@ def test_data_is_an_object(data):
         ("report.issued", {**ISSUED, "figures": {"metric": "m"}}, "data.figures"),
         ("report.issued", {**ISSUED, "figures": [{"metric": "m", "value": 0.5}]}, "data.figures.0.value"),
         ("report.issued", {**ISSUED, "figures": [{"metric": "m", "colour": "red"}]}, "data.figures.0.colour"),
+        ("benchmark.entered", {**ENTERED, "rank": 0}, "data.rank"),
+        ("benchmark.entered", {**ENTERED, "field_size": 6}, "data"),
+        ("benchmark.entered", {**ENTERED, "evidence": ""}, "data.evidence"),
+        ("benchmark.entered", {**ENTERED, "ranked_on": "2026-02-30"}, "data.ranked_on"),
         ("customer.key_destroyed", {"basis": "", "request_id": "r"}, "data.basis"),
         ("record.voided", {"voided_position": 0}, "data.voided_position"),
     ],

@@ -227,7 +227,7 @@ def test_what_a_plan_names_is_voided_with_what_depends_on_it(chronicle):
     chronicle.tell(chronicle.void("plan.task_added"), chronicle.void("plan.task_completed"))
 
 
-def test_baselines_and_reports_are_corrected_in_one_unit(chronicle):
-    for name in ("baseline.frozen", "report.issued"):
+def test_baselines_benchmarks_and_reports_are_corrected_in_one_unit(chronicle):
+    for name in ("baseline.frozen", "benchmark.entered", "report.issued"):
         chronicle.given((name, "B-1"))
         chronicle.tell(chronicle.void(name), (name, "B-1"))

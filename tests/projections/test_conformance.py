@@ -16,23 +16,23 @@ from ledger.events import CATALOGUE, COLUMNS
 from ledger.log.application import Ledger
 from ledger.rulebook.calendars import local_day as local_day_of
 from ledger.rulebook.model import day_us, instant_us
-from projections.compiled import definitions
 from projections.generations import live
 from projections.inputs import Whole
+from projections.recipes import recipe
 from projections.relation import EFFECTIVE, RAW, effective
 from projections.statements import to_sql
 from projections.tables import READABLE, TABLES
 from projections.tables.clockwork import local_day
-from replays.engine import Engine
+from replays.engine import Replay
 from tests.projections.worlds import everything, new_ledger
 
 
 @pytest.fixture(scope="module")
-def replayed(company: Ledger) -> Iterator[Engine]:
+def replayed(company: Ledger) -> Iterator[Replay]:
     """The company's log, worked out by DuckDB."""
     with company.pool.connection() as connection:
         book = live(connection).book_text
-    with Engine(book) as engine:
+    with Replay(recipe(book)) as engine:
         engine.load(company, company.head().position)
         engine.build()
         yield engine
@@ -43,13 +43,13 @@ def kept(company: Ledger) -> dict[str, list[tuple[Any, ...]]]:
     return everything(company)
 
 
-def in_duckdb(engine: Engine, table: str) -> list[tuple[Any, ...]]:
+def in_duckdb(engine: Replay, table: str) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in engine.rows(table)), key=repr)
 
 
 @pytest.mark.parametrize("table", [*READABLE, "counters"])
 def test_a_table_has_the_same_rows_on_both_engines(
-    kept: dict[str, list[tuple[Any, ...]]], replayed: Engine, table: str
+    kept: dict[str, list[tuple[Any, ...]]], replayed: Replay, table: str
 ) -> None:
     ours, theirs = kept[table], in_duckdb(replayed, table)
     if table == "counters":
@@ -70,8 +70,8 @@ def test_the_whole_definition_compiled_for_postgresql_gives_the_live_rows(
         connection.execute(
             f"CREATE TEMPORARY TABLE effective_events AS {to_sql(effective(raw).select(*EFFECTIVE.names))}".encode()
         )
-        inputs = Whole(generation.book, generation.schema, table)
-        definition = next(each for each in definitions(generation.book_text) if each.name == table)
+        inputs = Whole(generation.rules, generation.schema, table)
+        definition = next(each for each in recipe(generation.book_text).definitions if each.name == table)
         rows = TABLES[table].rows(inputs).select(*definition.schema.names)
         for stage, made in inputs.stages.items():
             connection.execute(f'CREATE TEMPORARY TABLE "{stage}" AS {to_sql(made)}'.encode())
@@ -92,7 +92,7 @@ def test_the_company_leaves_no_other_column_untold(kept: dict[str, list[tuple[An
         book = live(connection).book_text
     empty = {
         f"{definition.name}.{column}"
-        for definition in definitions(book)
+        for definition in recipe(book).definitions
         for nth, column in enumerate(definition.schema.names)
         if all(row[nth] is None for row in kept[definition.name])
     }
@@ -172,7 +172,7 @@ def test_every_field_of_every_event_is_read_alike(examples: Ledger) -> None:
         query = sql.SQL("SELECT {} FROM log.events WHERE position > 1 ORDER BY position").format(names)
         in_postgres = [dict(zip(RAW.names, row, strict=True)) for row in connection.execute(query)]
         book = live(connection).book_text
-    with Engine(book) as engine:
+    with Replay(recipe(book)) as engine:
         engine.load(examples, len(wanted) + 1)
         duckdb_rows = sorted(engine.rows("raw_events"), key=lambda row: row["position"])
     assert [row["type"] for row in in_postgres] == list(CATALOGUE)
@@ -257,7 +257,7 @@ def test_weeks_begin_on_their_monday_on_both_engines(examples: Ledger) -> None:
         query = "SELECT week FROM log.events WHERE position > %s ORDER BY position"
         assert [row[0] for row in connection.execute(query, [head])] == wanted
         book = live(connection).book_text
-    with Engine(book) as engine:
+    with Replay(recipe(book)) as engine:
         engine.load(examples, head + len(WEEKS))
         found = sorted(engine.rows("raw_events"), key=lambda row: row["position"])
     assert [row["week"] for row in found[head:]] == wanted

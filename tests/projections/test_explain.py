@@ -175,6 +175,27 @@ def _says_it(found: Explanation, kind: Any) -> None:
     assert event.type in spec.types
     if spec.field == "occurred_at":
         assert found.value == event.occurred_at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    elif spec.field == "position":
+        assert found.value == event.position
     else:
         said = stored(event.data)[spec.field]
         assert str(found.value)[:4] == str(said)[:4] if kind in ("time", "day") else found.value == shown(kind, said)
+
+
+def test_contacts_of_a_merged_customer_are_behind_the_survivors(world: World) -> None:
+    at = {}
+    for name in ("anna", "twin"):
+        world.tell("customer.registered", name, "2025-03-03 08:00")
+    for name, customer, when in (("K1", "anna", "2025-03-03 09:00"), ("K2", "twin", "2025-03-04 09:00")):
+        at[name] = world.tell("contact.received", name, when, customer_id=customer)
+    world.tell("customer.merged", "twin", "2025-03-05 08:00", into_id="anna")
+    world.catch_up()
+    row = world.row("customers", customer_id="anna")
+    assert (row["contacts"], row["last_contact_at"]) == (2, "2025-03-04T01:00:00.000000Z")
+    found = explain(world.ledger, "customers", ("anna",), "contacts")
+    assert {event.position for event in found.events} == set(at.values())
+    found = explain(world.ledger, "customers", ("anna",), "last_contact_at")
+    assert [event.position for event in found.events] == [at["K2"]]
+    world.tell("customer.unmerged", "twin", "2025-03-06 08:00")
+    world.catch_up()
+    assert [row["contacts"] for row in world.rows("customers")] == [1, 1]

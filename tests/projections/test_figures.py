@@ -31,15 +31,17 @@ def years(postgres: str, template: str) -> Iterator[tuple[Connection[Any], Gener
     """Tables of a thousand days, as many rows on each."""
     with new_ledger(postgres, template) as ledger, ledger.database.connect() as connection:
         generation = generations.live(connection)
-        for table in sorted({metric.table for metric in generation.book.metrics if metric.table not in STANDING}):
+        for table in sorted(
+            {metric.table for metric in generation.rules.latest.metrics if metric.table not in STANDING}
+        ):
             _fill(connection, generation, table)
         connection.execute("ANALYZE")
         yield connection, generation
 
 
 def _fill(connection: Connection[Any], generation: Generation, table: str) -> None:
-    columns = columns_of(table, generation.book)
-    clocks = [target.name for target in generation.book.targets if target.table == table]
+    columns = columns_of(table, generation.rules)
+    clocks = generation.rules.clocks(table)
     values = []
     for name, kind in columns.items():
         clock = next((clock for clock in clocks if name.startswith(f"{clock}_")), None)
@@ -87,7 +89,7 @@ def _names(book: RuleBook) -> list[str]:
 
 def test_a_reading_does_not_look_at_all_rows(years: tuple[Connection[Any], Generation]) -> None:
     connection, generation = years
-    book = generation.book
+    book = generation.rules.latest
     today = local_day(ASKED, book.time_zone)
     asking = {"asked": ASKED, "today": today, "midnight": us("2025-06-15 00:00"), "first": 0, "last": today}
     for name in _names(book):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from projections.kpis import figures
+from projections.reading import read_table
 from tests.projections.worlds import World, us
 
 PLAN = {"objective": "Answer faster", "unit": "minute", "baseline_value": 120, "goal_value": 30}
@@ -102,6 +103,23 @@ def test_an_important_notice_is_confirmed_on_two_channels(world: World) -> None:
     assert (row["sendings"], row["channels_confirmed"]) == (2, 1)
 
 
+def test_a_notice_confirmed_under_two_merged_numbers_is_confirmed_by_one_customer(world: World) -> None:
+    for customer in ("anna", "twin"):
+        world.tell("customer.registered", customer, "2025-01-01")
+    world.tell("notice.issued", "N1", "2025-01-06", topic="Terms", important=True, effective_at="2025-02-01T00:00:00Z")
+    sent(world, "D1", "2025-01-07", "anna", "email")
+    sent(world, "D2", "2025-01-07", "twin", "sms")
+    for delivery in ("D1", "D2"):
+        world.tell("notice_delivery.confirmed", delivery, "2025-01-09")
+    assert parts(world, "dual_confirmation") == (0, 2)
+    world.tell("customer.merged", "twin", "2025-01-10", into_id="anna")
+    assert parts(world, "dual_confirmation") == (1, 1)
+    (row,) = world.rows("notice_customers")
+    assert (row["customer_id"], row["sendings"], row["channels_confirmed"]) == ("anna", 2, 2)
+    world.tell("customer.unmerged", "twin", "2025-01-11")
+    assert parts(world, "dual_confirmation") == (0, 2)
+
+
 def test_a_notice_withdrawn_before_it_takes_effect_is_not_counted(world: World) -> None:
     world.tell("notice.issued", "N1", "2025-01-06", topic="Terms", important=True, effective_at="2025-02-01T00:00:00Z")
     sent(world, "D1", "2025-01-07", "anna", "email")
@@ -166,3 +184,17 @@ def test_staff_scripts_and_reports_have_their_tables(world: World) -> None:
     assert (script["revisions"], script["status"]) == (1, "retired")
     assert world.row("reports", report_id="RP1")["period_end"] == "2025-01-31"
     assert world.rows("anomalies") == []
+
+
+def test_of_the_ranks_of_a_topic_the_latest_comes_first(world: World) -> None:
+    ranks = [("B1", "satisfaction", "2024-12-31", 31), ("B2", "speed", "2025-03-31", 4)]
+    ranks += [("B3", "satisfaction", "2025-06-30", 12), ("B4", "satisfaction", "2023-12-31", 40)]
+    for name, topic, ranked_on, rank in ranks:
+        said = {"topic": topic, "rank": rank, "ranked_on": ranked_on, "ranked_by": "the association"}
+        world.tell("benchmark.entered", name, "2025-07-05", **said, evidence="its yearbook, p. 14")
+    world.catch_up()
+    with world.ledger.database.reading() as connection:
+        page = read_table(connection, "benchmarks", asked=0, sort=["topic", "-ranked_on"], limit=10)
+    assert [row["rank"] for row in page.rows] == [12, 31, 40, 4]
+    assert page.rows[0]["ranked_on"] == "2025-06-30"
+    assert page.rows[0]["evidence"] == "its yearbook, p. 14"

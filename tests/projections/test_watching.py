@@ -176,3 +176,14 @@ def test_tables_that_lag_are_waited_for(world: World, monkeypatch: pytest.Monkey
     monkeypatch.setattr("projections.settled.PATIENCE_SECONDS", 0.2)
     with pytest.raises(NotNow, match="have reached position 1 of 2"):
         watch(world.ledger, key_id="key-1")
+
+
+def test_an_order_told_under_two_merged_numbers_is_spent_once(world: World) -> None:
+    for name in ("anna", "twin"):
+        world.tell("customer.registered", name, "2024-01-01")
+    world.tell("customer.merged", "twin", "2024-01-02", into_id="anna")
+    for month in ("2024-01", "2024-02", "2024-03", "2024-04", "2024-05", "2024-06"):
+        for name in ("anna", "twin") if month > "2024-03" else ("anna",):
+            amount = 10_000 if month <= "2024-03" else 5_000
+            world.tell("customer.purchased", name, f"{month}-10", order_id=month, amount=amount, currency="CNY")
+    assert ("anna", "spend_drop", "2024-06") in look(world, "2024-07-02")

@@ -65,14 +65,14 @@ class World:
         claims = []
         for kind, subject, when, data in unit:
             told = dict(data)
-            envelope = {name: told.pop(name) for name in ("actor", "reason", "id") if name in told}
+            envelope = {name: told.pop(name) for name in ("actor", "reason", "id", "source") if name in told}
             recorded = told.pop("recorded", when)
             claims.append(
                 claim(
                     kind,
                     subject,
                     {**DEFAULTS.get(kind, {}), **told},
-                    source="test",
+                    source=envelope.pop("source", "test"),
                     occurred_at=at(when),
                     recorded_at=at(recorded) if self.simulated else None,
                     **{"id": f"{next(self._numbers)}", **envelope},
@@ -162,4 +162,8 @@ def play_company(ledger: Ledger, contacts: int, days: int, seed: int = 5) -> Non
     world.tell(
         "report.issued", "RP-1", now, report_kind="diagnosis", period_start="2025-01-01", period_end="2025-01-31",
         figures=[], digest="sha256:" + "0" * 64,
+    )  # fmt: skip
+    world.tell(
+        "benchmark.entered", "BM-1", now, topic="satisfaction", rank=7, field_size=120, ranked_on="2024-12-31",
+        ranked_by="the association", evidence="its yearbook", evidence_digest="sha256:" + "0" * 64,
     )  # fmt: skip

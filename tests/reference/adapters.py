@@ -63,7 +63,7 @@ def rebuilt(ledger: Ledger, as_of: int | None = None, valid_at: datetime | None 
     with tables_at(ledger, as_of=as_of, valid_at=valid_at) as engine:
         return (
             {table: list(engine.rows(table)) for table in READABLE},
-            _counters(list(engine.rows("counters")), engine.book_text),
+            _counters(list(engine.rows("counters")), engine.recipe.book_text),
         )
 
 

@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
-from datetime import date, time
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import yaml
 
-from tests.reference.calendars import SECOND, WEEKDAYS, Calendar
+from tests.reference.calendars import SECOND, WEEKDAYS, Calendar, Span
 from tests.reference.expressions import Row, evaluate
 
 UNITS = {"s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND, "days": 86_400 * SECOND}
@@ -92,22 +92,25 @@ class Book:
 
 
 def _calendar(raw: dict[str, Any], zone: ZoneInfo) -> Calendar:
-    hours: dict[int, list[tuple[time, time | None]]] = {}
+    hours: dict[int, list[Span]] = {}
     for days, intervals in raw["hours"].items():
         begin, _, end = days.partition("-")
         for weekday in range(WEEKDAYS.index(begin), WEEKDAYS.index(end or begin) + 1):
-            hours[weekday] = [_interval(text) for text in intervals]
+            hours[weekday] = sorted(map(_shift, [intervals] if isinstance(intervals, str) else intervals))
     own_zone = ZoneInfo(raw["time_zone"]) if "time_zone" in raw else zone
-    return Calendar(own_zone, hours, _days(raw.get("holidays")), _days(raw.get("workdays")))
+    holidays = frozenset(date.fromisoformat(str(day)) for day in raw.get("holidays", []))
+    return Calendar(own_zone, hours, holidays, dict(map(_workday, raw.get("workdays", []))))
 
 
-def _interval(text: str) -> tuple[time, time | None]:
-    opens, closes = text.split("-")
-    return time.fromisoformat(opens), None if closes == "24:00" else time.fromisoformat(closes)
+def _shift(text: str) -> Span:
+    opens, closes = (int(part[:2]) * 60 + int(part[3:]) for part in text.split("-"))
+    return opens, closes if closes > opens else closes + 24 * 60
 
 
-def _days(raw: list[Any] | None) -> frozenset[date]:
-    return frozenset(date.fromisoformat(str(day)) for day in raw or [])
+def _workday(raw: Any) -> tuple[date, int | None]:
+    if isinstance(raw, dict):
+        return date.fromisoformat(str(raw["day"])), WEEKDAYS.index(raw["as"])
+    return date.fromisoformat(str(raw)), None
 
 
 def _target(raw: dict[str, Any]) -> Target:

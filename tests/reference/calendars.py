@@ -1,7 +1,7 @@
 """Days, working days and working time, by walking one local day after another."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -34,34 +34,54 @@ def day_of(at: int, zone: ZoneInfo) -> int:
     return day_number(local_date(at, zone))
 
 
+def on_the_wall(day: date, minute: int, zone: ZoneInfo) -> int:
+    """The first moment at which the clock on the wall shows `minute` of `day` or later: the moment of the change where
+    the clock is put forward over it, the first of two where it is put back."""
+    wall = datetime.combine(day, time()) + timedelta(minutes=minute)
+    at = micros(wall.replace(tzinfo=zone))
+    if _shown(at, zone) == wall:
+        return at
+    low, high = micros(wall.replace(tzinfo=zone, fold=1)) - 1, at
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _shown(middle, zone) >= wall else (middle, high)
+    return high
+
+
+def _shown(at: int, zone: ZoneInfo) -> datetime:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(zone).replace(tzinfo=None, fold=0)
+
+
 @dataclass(frozen=True)
 class Calendar:
-    """Working hours: weekday → (opens, closes); a closing time of None is the end of the day."""
+    """Working hours: weekday → (opens, closes) in minutes of the day they begin on; make-up day → the weekday whose
+    hours it has, or None."""
 
     zone: ZoneInfo
-    hours: dict[int, list[tuple[time, time | None]]]
+    hours: dict[int, list[Span]]
     holidays: frozenset[date] = frozenset()
-    workdays: frozenset[date] = frozenset()
+    workdays: dict[date, int | None] = field(default_factory=dict)
 
-    def intervals(self, day: date) -> list[tuple[time, time | None]]:
-        if day in self.workdays:
-            return self.hours.get(day.weekday(), self.hours[min(self.hours)])
-        return [] if day in self.holidays else self.hours.get(day.weekday(), [])
+    def shifts(self, day: date) -> list[Span]:
+        if day not in self.workdays:
+            return [] if day in self.holidays else self.hours.get(day.weekday(), [])
+        weekday = self.workdays[day]
+        if weekday is not None:
+            return self.hours[weekday]
+        return self.hours.get(day.weekday(), self.hours[min(self.hours)])
+
+    def spans_of(self, day: date) -> list[Span]:
+        both = [[on_the_wall(day, minute, self.zone) for minute in shift] for shift in self.shifts(day)]
+        return [(opens, closes) for opens, closes in both if opens < closes]
 
     def is_working_day(self, day: date) -> bool:
-        return bool(self.intervals(day))
+        return bool(self.spans_of(day))
 
     def spans(self, start: int) -> Iterator[Span]:
-        """The working spans that end after `start`, for ten years from there."""
-        day = local_date(start, self.zone)
+        """The working spans that end after `start`, for ten years from there; one may have begun the day before."""
+        day = local_date(start, self.zone) - timedelta(days=1)
         for _ in range(3660):
-            for opens, closes in self.intervals(day):
-                begin = micros(datetime.combine(day, opens, self.zone))
-                end = (
-                    midnight(day + timedelta(days=1), self.zone)
-                    if closes is None
-                    else micros(datetime.combine(day, closes, self.zone))
-                )
+            for begin, end in self.spans_of(day):
                 if end > start:
                     yield max(begin, start), end
             day += timedelta(days=1)

@@ -9,13 +9,15 @@ from tests.reference.groups import Groups
 
 
 def customers(streams: Streams, groups: Groups, contact_rows: list[Row]) -> list[Row]:
+    """Contacts are those of the customer and of all merged into it; one merged away keeps those of its own number."""
     rows = []
     for customer_id, stream in streams.items():
         tiered = of(stream, "customer.tiered")
         stage = last(of(stream, "customer.registered", "customer.stage_changed"), "stage")
         churn = last_unless_followed(stream, "customer.churned", "customer.won_back", "customer.purchased")
         erased_at = first_at(of(stream, "customer.key_destroyed"))
-        own = [row for row in contact_rows if row["customer_id"] == customer_id and row["merged_into"] is None]
+        group = {customer_id, *groups.members(customer_id)}
+        heard = [row for row in contact_rows if row["customer_id"] in group and row["merged_into"] is None]
         # Reading taken: the gravest word wins.
         status = (
             "erased"
@@ -44,8 +46,8 @@ def customers(streams: Streams, groups: Groups, contact_rows: list[Row]) -> list
                 "merged_into": groups.merged_into(customer_id),
                 "merged_at": groups.merged_at(customer_id),
                 "erased_at": erased_at,
-                "contacts": len(own),
-                "last_contact_at": max((row["received_at"] for row in own), default=None),
+                "contacts": len(heard),
+                "last_contact_at": max((row["received_at"] for row in heard), default=None),
                 "status": status,
             }
         )
@@ -180,6 +182,7 @@ def purchases(streams: Streams) -> list[Row]:
                     "amount": first(events, "amount"),
                     "currency": first(events, "currency"),
                     "purchased_at": first_at(events),
+                    "position": events[0].position,
                 }
             )
     return rows

@@ -22,6 +22,7 @@ OPENINGS = {
     "survey": ("survey.sent",),
     "staff": ("staff.trained", "staff.assessed"),
     "baseline": ("baseline.frozen",),
+    "benchmark": ("benchmark.entered",),
     "report": ("report.issued",),
 }
 """What begins a subject. A member of staff begins with whatever is told of them."""

@@ -61,6 +61,7 @@ WEIGHTS = {
     "survey": 6,
     "staff": 5,
     "baseline": 1,
+    "benchmark": 2,
     "report": 1,
 }
 INITIALS = {
@@ -77,6 +78,7 @@ INITIALS = {
     "survey": "sv",
     "staff": "st",
     "baseline": "b",
+    "benchmark": "bm",
     "report": "rp",
 }
 POOLS = {
@@ -93,11 +95,13 @@ POOLS = {
     "survey": 3,
     "staff": 2,
     "baseline": 9,
+    "benchmark": 9,
     "report": 9,
 }
-PEOPLE = {"customer": 50, "contact": 40, "staff": 8}
-MANY_CONTACTS = POOLS | {"contact": 60, "customer": 5, "staff": 3}
-"""For histories of customers and staff over time: they are heard of in many contacts, of which little is told."""
+PEOPLE = {"customer": 50, "contact": 40, "survey": 12, "notice": 4, "notice_delivery": 16, "staff": 8}
+MANY_CONTACTS = POOLS | {"contact": 60, "customer": 5, "survey": 30, "notice_delivery": 30, "staff": 3}
+"""For histories of customers and staff over time: they are heard of in many contacts, of which little is told, asked in
+surveys and sent notices."""
 
 AFTER = {
     "contact.resumed": "contact.paused",

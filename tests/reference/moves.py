@@ -18,6 +18,7 @@ OPENINGS = {
     "survey": "survey.sent",
     "staff": "staff.assessed",
     "baseline": "baseline.frozen",
+    "benchmark": "benchmark.entered",
     "report": "report.issued",
 }
 """The event a teller begins a subject with."""

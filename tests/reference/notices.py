@@ -2,6 +2,7 @@
 
 from tests.reference.events import Streams, first, first_at, of
 from tests.reference.expressions import Row
+from tests.reference.groups import Groups
 
 OF_NOTICE = ("topic", "important", "plan_id", "issued_at", "effective_at", "withdrawn_at")
 
@@ -43,8 +44,8 @@ def notice_deliveries(streams: Streams) -> list[Row]:
     return rows
 
 
-def notice_customers(notice_rows: list[Row], delivery_rows: list[Row]) -> list[Row]:
-    """Each notice with each customer it was sent to.
+def notice_customers(notice_rows: list[Row], delivery_rows: list[Row], customers: Groups) -> list[Row]:
+    """Each notice with each customer it was sent to: what was sent to one merged away was sent to its survivor.
 
     Reading taken: a notice withdrawn before it took effect (or before it was issued, where it takes effect at once) is
     not counted; one withdrawn in that moment or later is (clock 10).
@@ -52,8 +53,8 @@ def notice_customers(notice_rows: list[Row], delivery_rows: list[Row]) -> list[R
     rows = []
     for notice in notice_rows:
         to = [row for row in delivery_rows if row["notice_id"] == notice["notice_id"]]
-        for customer_id in sorted({row["customer_id"] for row in to}):
-            own = [row for row in to if row["customer_id"] == customer_id]
+        for customer_id in sorted({customers.survivor(row["customer_id"]) for row in to}):
+            own = [row for row in to if customers.survivor(row["customer_id"]) == customer_id]
             due_at = notice["issued_at"] if notice["effective_at"] is None else notice["effective_at"]
             rows.append(
                 {

@@ -1,4 +1,4 @@
-"""What is drawn of plans, notices, scripts, reviews, surveys, staff, baselines and reports."""
+"""What is drawn of plans, notices, scripts, reviews, surveys, staff, baselines, benchmarks and reports."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -45,6 +45,15 @@ def _frozen(w: Words) -> Data:
         "unit": "bp",
         "sample": denominator,
     } | w.some(dimensions=lambda: w.one({"channel": "email"}, {"currency": "CNY"}))
+
+
+def _entered(w: Words) -> Data:
+    said = {"topic": w.one("satisfaction", "speed"), "rank": w.one(1, 7, 40), "ranked_on": _day(w, w.one(-90, 0, 1))}
+    return (
+        said
+        | {"ranked_by": "the association", "evidence": "its yearbook"}
+        | w.some(field_size=lambda: w.one(40, 120), evidence_digest=lambda: DIGEST)
+    )
 
 
 def _issued(w: Words) -> Data:
@@ -104,6 +113,7 @@ PROGRAMME_FIELDS: dict[str, Fields] = {
     "staff.trained": lambda w: {"course": w.one("standards", "scripts")},
     "staff.assessed": lambda w: {"passed": w.flag()} | w.some(course=lambda: "standards"),
     "baseline.frozen": _frozen,
+    "benchmark.entered": _entered,
     "report.issued": _issued,
 }
 
@@ -135,5 +145,6 @@ PROGRAMME: dict[str, dict[str, int]] = {
     "survey": {"survey.answered": 5, "survey.action_planned": 2},
     "staff": {"staff.trained": 2, "staff.assessed": 5},
     "baseline": {"baseline.frozen": 1},
+    "benchmark": {"benchmark.entered": 1},
     "report": {"report.issued": 1},
 }

@@ -1,4 +1,4 @@
-"""scripts, reviews, staff, staff_assessments and reports."""
+"""scripts, reviews, staff, staff_assessments, benchmarks and reports."""
 
 from tests.reference.events import Streams, first, first_at, last, last_at, of, status
 from tests.reference.expressions import Row
@@ -77,6 +77,18 @@ def staff_assessments(streams: Streams) -> list[Row]:
                 }
             )
     return rows
+
+
+def benchmarks(streams: Streams) -> list[Row]:
+    said = ("topic", "rank", "field_size", "ranked_on", "ranked_by", "evidence", "evidence_digest")
+    return [
+        {
+            "benchmark_id": benchmark_id,
+            "entered_at": stream[0].occurred_at,
+            **{name: stream[0].data.get(name) for name in said},
+        }
+        for benchmark_id, stream in streams.items()
+    ]
 
 
 def reports(streams: Streams) -> list[Row]:

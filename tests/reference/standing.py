@@ -1,10 +1,10 @@
 """The tables worked out when they are read, straight from the events: what was so at a moment is what all that
 occurred before it makes of it.
 
-Readings taken: activity, tier and churn are those of the customer's own number; contacts and orders are those of the
-whole merged group. A period that has not begun by the moment of asking says nothing; one that still runs ends, for now,
-with it. Under one number an order counts once; told under two numbers that were merged, it is one order of the
-customer's, whose amounts are both taken.
+Readings taken: activity, tier and churn are those of the customer's own number; contacts, orders and surveys are those
+of the whole merged group. A period that has not begun by the moment of asking says nothing; one that still runs ends,
+for now, with it. An order counts once, as it was told first (by purchased_at, then by position), under one number or
+under two that were merged.
 """
 
 from datetime import date
@@ -28,13 +28,20 @@ def standing(told: list[Told], tables: Tables, book: Book, periods: list[Days], 
     for row in tables["contacts"]:
         if row["merged_into"] is None and row["customer_id"] is not None:
             heard.setdefault(groups.survivor(row["customer_id"]), []).append(row["received_at"])
+    sent: dict[str, list[int]] = {}
+    for row in tables["surveys"]:
+        sent.setdefault(groups.survivor(row["customer_id"]), []).append(row["sent_at"])
     bought: dict[str, list[Row]] = {}
-    for row in purchases(customers):
-        bought.setdefault(groups.survivor(row["customer_id"]), []).append(row)
+    for row in sorted(purchases(customers), key=lambda row: (row["purchased_at"], row["position"])):
+        orders = bought.setdefault(groups.survivor(row["customer_id"]), [])
+        if all(row["order_id"] != earlier["order_id"] for earlier in orders):
+            orders.append(row)
     own = {customer_id: stream for customer_id, stream in customers.items() if customer_id not in groups.edges}
     return {
         "customer_periods": [
-            _customer_period(stream, period, heard.get(name, []), bought.get(name, []), book, asked_at)
+            _customer_period(
+                stream, period, heard.get(name, []), bought.get(name, []), sent.get(name, []), book, asked_at
+            )
             for name, stream in own.items()
             for period in begun
             if stream[0].occurred_at < _end(period, book, asked_at)
@@ -71,7 +78,13 @@ def tier_at(stream: list[Told], moment: int) -> str | None:
 
 
 def _customer_period(
-    stream: list[Told], period: Days, heard: list[int], bought: list[Row], book: Book, asked_at: int
+    stream: list[Told],
+    period: Days,
+    heard: list[int],
+    bought: list[Row],
+    sent: list[int],
+    book: Book,
+    asked_at: int,
 ) -> Row:
     start, end = period.opens_at(book.zone), _end(period, book, asked_at)
     tier, tier_at_start = tier_at(stream, end), tier_at(stream, start)
@@ -92,7 +105,8 @@ def _customer_period(
         "core_at_start": at_start and tier_at_start == "high",
         "core_at_end": at_end and tier == "high",
         "contacts": sum(start <= at < end for at in heard),
-        "orders": len({row["order_id"] for row in bought if start <= row["purchased_at"] < end}),
+        "orders": sum(start <= row["purchased_at"] < end for row in bought),
+        "surveys": sum(start <= at < end for at in sent),
         "churned_by_communication": any(event.data["by_communication"] for event in churns),
         "contacted_as_asked": at_end and _as_asked(tier, heard, end, book, asked_at),
     }
@@ -118,7 +132,7 @@ def _spending(name: str, bought: list[Row], period: Days, book: Book, asked_at: 
             "period_start": day_number(period.first),
             "period_end": day_number(period.last),
             "amount": sum(row["amount"] for row in within if row["currency"] == currency),
-            "orders": len({row["order_id"] for row in within if row["currency"] == currency}),
+            "orders": sum(row["currency"] == currency for row in within),
         }
         for currency in sorted({row["currency"] for row in within})
     ]

@@ -24,6 +24,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "deliveries": ("delivery_id",),
     "tellings": ("delivery_id", "customer_id"),
     "milestones": ("aggregate", "subject", "milestone_id"),
+    "customer_merges": ("customer_id",),
     "customers": ("customer_id",),
     "customer_groups": ("customer_id",),
     "active_spells": ("customer_id", "spell"),
@@ -43,6 +44,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "reviews": ("review_id",),
     "staff": ("staff_id",),
     "staff_assessments": ("staff_id", "spell"),
+    "benchmarks": ("benchmark_id",),
     "reports": ("report_id",),
     # An event may name two unknown ones: without `field` the key would not be one.
     "anomalies": ("aggregate", "subject", "position", "kind", "field"),
@@ -66,6 +68,10 @@ def tables(told: list[Told], book: Book, as_of: int | None = None, valid_at: int
         contact, contact_groups, made["tier_spells"], made["pauses"], book
     )
     made["handoffs"], handoff_clocks = contacts.handoffs(handoff, contact, book)
+    made["customer_merges"] = [
+        {"customer_id": name, "merged_into": into, "merged_at": at}
+        for name, (into, at) in customer_groups.edges.items()
+    ]
     made["customer_groups"] = customer_groups.rows("customer_id")
     made["active_spells"] = customers.active_spells(customer)
     made["customers"] = customers.customers(customer, customer_groups, made["contacts"])
@@ -92,11 +98,12 @@ def tables(told: list[Told], book: Book, as_of: int | None = None, valid_at: int
     made["plan_reviews"] = plans.plan_reviews(plan)
     made["notices"] = notices.notices(notice)
     made["notice_deliveries"] = notices.notice_deliveries(streams(events, "notice_delivery"))
-    made["notice_customers"] = notices.notice_customers(made["notices"], made["notice_deliveries"])
+    made["notice_customers"] = notices.notice_customers(made["notices"], made["notice_deliveries"], customer_groups)
     made["scripts"] = quality.scripts(streams(events, "script"))
     made["reviews"] = quality.reviews(streams(events, "review"), made["contacts"])
     made["staff"] = quality.staff(staff)
     made["staff_assessments"] = quality.staff_assessments(staff)
+    made["benchmarks"] = quality.benchmarks(streams(events, "benchmark"))
     made["reports"] = quality.reports(streams(events, "report"))
     made["clocks"] = cycle_clocks + handoff_clocks + alert_clocks + delivery_clocks + telling_clocks
     made["anomalies"] = anomalies(events) + outside_calendars(events, made["clocks"])

@@ -105,6 +105,59 @@ def test_what_a_merged_number_did_counts_and_its_state_does_not(history: History
     assert [(row["customer_id"], row["amount"]) for row in rows(history, "customer_spending")] == [("k", 12)]
 
 
+@pytest.mark.parametrize(
+    ("own", "twins", "amounts"),
+    [
+        ("2026-03-04 09:00", "2026-03-05 09:00", {("CNY", 7)}),
+        ("2026-03-05 09:00", "2026-03-04 09:00", {("USD", 5)}),
+        # at the same moment, the one that was told first
+        ("2026-03-04 09:00", "2026-03-04 09:00", {("CNY", 7)}),
+        # an order of February is none of March, though it was told again
+        ("2026-03-04 09:00", "2026-02-27 09:00", set()),
+    ],
+)
+def test_an_order_told_under_two_merged_numbers_is_one(
+    history: History, own: str, twins: str, amounts: set[tuple[str, int]]
+) -> None:
+    history.tell("customer.registered", "twin", "2026-02-10 09:00")
+    history.tell("customer.purchased", "k", own, order_id="o", amount=7, currency="CNY")
+    history.tell("customer.purchased", "twin", twins, order_id="o", amount=5, currency="USD")
+    history.tell("customer.merged", "twin", "2026-04-20 09:00", into_id="k")
+    assert {(row["currency"], row["amount"]) for row in rows(history, "customer_spending")} == amounts
+    assert month(history)["orders"] == len(amounts)
+
+
+@pytest.mark.parametrize(
+    ("sent", "surveys"),
+    [("2026-02-28 23:59", 0), ("2026-03-01 00:00", 1), ("2026-03-31 23:59", 1), ("2026-04-01 00:00", 0)],
+)
+def test_a_survey_counts_in_the_month_it_is_sent_in(history: History, sent: str, surveys: int) -> None:
+    history.tell("survey.sent", "s", sent, customer_id="k", survey_kind="satisfaction")
+    assert month(history)["surveys"] == surveys
+    assert figure(history, "survey_coverage") == Answer(surveys, 1, 0)
+
+
+def test_surveys_of_a_merged_number_are_the_survivors_and_only_active_customers_are_to_be_asked(
+    history: History,
+) -> None:
+    history.tell("customer.registered", "twin", "2026-02-10 09:00")
+    history.tell("customer.registered", "prospect", "2026-02-10 09:00", stage="prospect")
+    history.tell("survey.sent", "s", "2026-03-03 09:00", customer_id="twin", survey_kind="needs")
+    history.tell("survey.sent", "t", "2026-03-03 09:00", customer_id="prospect", survey_kind="needs")
+    assert figure(history, "survey_coverage") == Answer(1, 2, 0)
+    history.tell("customer.merged", "twin", "2026-04-20 09:00", into_id="k")
+    assert figure(history, "survey_coverage") == Answer(1, 1, 0)
+
+
+def test_a_low_survey_is_acted_on_once_an_action_is_planned(history: History) -> None:
+    for name, score in (("s", 5), ("t", 3), ("u", 6)):
+        history.tell("survey.sent", name, "2026-03-03 09:00", customer_id="k", survey_kind="satisfaction")
+        history.tell("survey.answered", name, "2026-03-05 09:00", aspect="overall", score=score, scale=10)
+    for name in ("s", "u"):
+        history.tell("survey.action_planned", name, "2026-04-05 09:00")
+    assert figure(history, "low_score_action") == Answer(1, 2, 0)
+
+
 def test_the_month_that_runs_ends_for_now_with_the_moment_of_asking(history: History) -> None:
     history.tell("contact.received", "c", "2026-03-03 09:00", customer_id="k")
     assert month(history, asked="2026-03-03 08:59:59")["contacts"] == 0

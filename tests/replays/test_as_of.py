@@ -80,7 +80,7 @@ def test_the_state_of_a_subject_is_its_rows_in_the_tables_then(
     """Only a small part of the log is replayed for it; nothing that matters may be missing."""
     ledger, frames = filmed
     with ledger.pool.connection() as connection:
-        book = live(connection).book
+        rules = live(connection).rules
     home, _ = SUBJECTS[aggregate]
     dice = random.Random(aggregate)
     for stop in dice.sample(list(frames), 2):
@@ -91,7 +91,7 @@ def test_the_state_of_a_subject_is_its_rows_in_the_tables_then(
         for subject in {*dice.sample(subjects, min(3, len(subjects))), *merged[:1], *into[:1]}:
             wanted = {}
             for name in READABLE:
-                kinds = columns_of(name, book) if name in TABLES else READABLE[name].columns
+                kinds = columns_of(name, rules) if name in TABLES else READABLE[name].columns
                 rows = [row for row in tables[name] if _of(name, row, aggregate, subject)]
                 if rows:
                     wanted[name] = [
@@ -184,7 +184,7 @@ def test_valid_at_over_a_company_shows_nothing_of_later(filmed: tuple[Ledger, di
         for name, table in TABLES.items():
             moments = [
                 column
-                for column, kind in columns_of(name, engine.book).items()
+                for column, kind in columns_of(name, engine.rules).items()
                 if kind == "time" and not column.endswith(tuple(told_of_later))
             ]
             for row in engine.rows(name):

@@ -20,8 +20,9 @@ from projections.kpis import figures
 from projections.projector import status
 from projections.reading import read_table
 from projections.tables import READABLE
+from replays.differences import SAMPLE
 from replays.founding import found
-from replays.rebuild import SAMPLE, ReplayRunning, back, rebuild
+from replays.rebuild import ReplayRunning, back, rebuild
 from tests.projections.worlds import World, caught_up, everything, new_ledger, play_company, us
 
 GENERATIONS = "SELECT number, state FROM projections.generations ORDER BY number"
@@ -60,7 +61,12 @@ def test_a_rebuild_equals_the_live_tables(played: Ledger) -> None:
     before, old = without_nothing(everything(played)), live(played)
     told: list[str] = []
     report = rebuild(played, progress=lambda what, *_: told.append(what))
-    assert (report.compared, report.switched, report.differences, report.differing) == (True, True, [], 0)
+    assert (report.compared_at, report.switched, report.differences, report.differing) == (
+        report.position,
+        True,
+        [],
+        0,
+    )
     assert (report.replaced, report.position) == (old.number, played.head().position)
     assert live(played).number == report.generation != old.number
     assert without_nothing(everything(played)) == before
@@ -71,7 +77,7 @@ def test_a_rebuild_equals_the_live_tables(played: Ledger) -> None:
 def test_an_unswitched_rebuild_only_compares(played: Ledger) -> None:
     before, schemas = live(played), query(played, SCHEMAS)
     report = rebuild(played, switch=False)
-    assert (report.compared, report.switched, report.differences) == (True, False, [])
+    assert (report.compared_at, report.switched, report.differences) == (report.position, False, [])
     assert live(played) == before
     assert query(played, SCHEMAS) == schemas
     assert states(played)[report.generation] == "retired"
@@ -82,7 +88,7 @@ def test_what_differs_is_named_row_by_row(postgres: str, template: str) -> None:
         play_company(ledger, contacts=40, days=40)
         caught_up(ledger)
         schema = live(ledger).schema
-        first, second, third = [row[0] for row in query(ledger, f"SELECT contact_id FROM {schema}.contacts LIMIT 3")]
+        first, second = [row[0] for row in query(ledger, f"SELECT contact_id FROM {schema}.contacts LIMIT 2")]
         with ledger.database.connect() as connection:
             connection.execute(f"UPDATE {schema}.contacts SET department = 'forged' WHERE contact_id = %s", [first])
             connection.execute(f"DELETE FROM {schema}.contacts WHERE contact_id = %s", [second])
@@ -99,15 +105,19 @@ def test_what_differs_is_named_row_by_row(postgres: str, template: str) -> None:
         found_in = {each.table: each for each in report.differences}
         assert {*found_in} == {"contacts", "handoffs", "counters"}
         contacts = found_in["contacts"]
-        assert (contacts.only_live, contacts.only_new) == (1, 2)
-        assert [(row["contact_id"], row["department"]) for row in contacts.live_samples] == [(first, "forged")]
-        assert {row["contact_id"] for row in contacts.new_samples} == {first, second}
-        assert third not in {row["contact_id"] for row in contacts.new_samples}
+        assert (contacts.only_live, contacts.only_new, contacts.changed) == (0, 1, 1)
+        assert [(each.key, each.column, each.live) for each in contacts.changed_samples] == [
+            ({"contact_id": first}, "department", "forged")
+        ]
+        assert [row["contact_id"] for row in contacts.new_samples] == [second]
         handoffs = found_in["handoffs"]
-        assert (handoffs.rows, handoffs.only_live, handoffs.only_new) == (handed, handed, handed)
-        assert len(handoffs.live_samples) == min(handed, SAMPLE)
-        assert all(row["metric"] == "complaint_rate" for row in found_in["counters"].live_samples)
-        assert report.differing == 3 + 2 * handed + found_in["counters"].only_live + found_in["counters"].only_new
+        assert (handoffs.rows, handoffs.changed, handoffs.columns) == (handed, handed, {"returned": handed})
+        assert len(handoffs.changed_samples) == min(handed, SAMPLE)
+        counters = found_in["counters"]
+        assert {(each.key["metric"], each.column) for each in counters.changed_samples} == {
+            ("complaint_rate", "numerator")
+        }
+        assert report.differing == 2 + handed + counters.changed
         assert not query(ledger, f"SELECT 1 FROM {live(ledger).schema}.contacts WHERE department = 'forged'")
 
 
@@ -321,19 +331,48 @@ def test_appends_go_on_during_a_rebuild_and_are_in_what_goes_live(world: World) 
 def test_tables_that_lag_behind_are_caught_up_with_and_compared(world: World) -> None:
     world.tell("contact.received", "c1", "2025-03-03 09:00")
     report = rebuild(world.ledger)
-    assert (report.compared, report.differences) == (True, [])
+    assert (report.compared_at, report.differences) == (report.position, [])
     assert len(world.rows("contacts")) == 1
     assert report.position == world.ledger.head().position
 
 
-def test_another_rule_book_gives_other_tables_that_are_not_compared(world: World) -> None:
+def test_another_rule_book_gives_other_tables_and_what_differs(world: World) -> None:
     world.tell("contact.received", "c1", "2025-03-03 09:00")
     world.catch_up()
     stricter = default_text().replace("within: 3 min}", "within: 1 min}")
     report = rebuild(world.ledger, book_text=stricter)
-    assert not report.compared
+    (cycles,) = report.differences
+    assert (cycles.table, cycles.changed, cycles.columns) == (
+        "contact_cycles",
+        1,
+        {"first_response_deadline": 1, "first_response_ended_at": 1},
+    )
     row = world.row("contact_cycles")
     assert row["first_response_deadline"] == "2025-03-03T01:01:00.000000Z"
+
+
+def test_tables_of_other_definitions_are_compared_where_they_stand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.tell("customer.registered", "CUS-1", "2025-03-03 09:00", region="north")
+    world.tell("contact.received", "c1", "2025-03-03 09:00")
+    world.catch_up()
+    at = world.ledger.head().position
+    with world.ledger.database.connect() as connection:
+        schema = generations.live(connection).schema
+        connection.execute(f"ALTER TABLE {schema}.customers RENAME COLUMN region TO area".encode())
+        connection.execute(f"UPDATE {schema}.contacts SET department = upper(department)".encode())
+        connection.execute(f"DROP TABLE {schema}.scripts CASCADE".encode())
+        connection.execute("UPDATE projections.generations SET definition = 'older'")
+    world.tell("contact.received", "c2", "2025-03-03 09:01")
+    report = rebuild(world.ledger)
+    assert (report.compared_at, report.position) == (at, at + 1)
+    found_in = {each.table: each for each in report.differences}
+    assert {*found_in} == {"customers", "contacts", "scripts"}
+    assert (found_in["customers"].columns_gone, found_in["customers"].columns_added) == (("area",), ("region",))
+    assert found_in["contacts"].columns == {"department": 1}
+    assert "title" in found_in["scripts"].columns_added
+    assert len(world.rows("contacts")) == 2
 
 
 def test_tables_of_older_definitions_are_built_anew_at_the_start(world: World) -> None:

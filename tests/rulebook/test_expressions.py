@@ -6,6 +6,11 @@ import psycopg
 import pytest
 
 from ledger.rulebook.expressions import MAX_DEPTH, MAX_LENGTH, BadExpression, Expression, Kind, parse
+from ledger.rulebook.lexicon import MAX_NESTING
+from ledger.rulebook.loading import default_book
+from ledger.rulebook.rules import Rules
+from projections.contributions import columns_of
+from projections.tables import TABLES
 from projections.tables.expressions import bind
 
 SCHEMA: dict[str, Kind] = {
@@ -176,7 +181,7 @@ def test_what_is_not_on_the_list_is_refused(text: str) -> None:
         ("valid and nothing = 1", 11, "no column 'nothing'"),
         ("valid and lower(channel) = 'x'", 11, "LOWER is not allowed"),
         ("channel = 'x' or score = 9223372036854775808", 26, "not a whole number of 64 bits"),
-        ("valid and score / 2 = 1", 11, "DIV is not allowed"),
+        ("valid and score / 2 = 1", 17, "'/' is not allowed"),
         ("valid and channel < 'm'", 11, "order differs"),
         ("channel = 'x' -- and", 15, "comments"),
         ("first_response.late", 1, "no column 'first_response.late'"),
@@ -212,15 +217,33 @@ def test_depth_is_counted() -> None:
     def nested(depth: int) -> str:
         return "not (" * depth + "valid" + ")" * depth
 
-    assert parse(nested(MAX_DEPTH // 2), SCHEMA).kind == "boolean"
+    assert parse(nested(MAX_NESTING // 2), SCHEMA).kind == "boolean"
+    with pytest.raises(BadExpression, match=f"nested more than {MAX_NESTING} deep") as caught:
+        parse(nested(MAX_NESTING // 2 + 1), SCHEMA)
+    assert caught.value.place == len("not (") * MAX_NESTING // 2
+    assert parse(" and ".join(["valid"] * MAX_DEPTH), SCHEMA).kind == "boolean"
     with pytest.raises(BadExpression, match=f"more than {MAX_DEPTH} deep"):
-        parse(nested(MAX_DEPTH // 2 + 1), SCHEMA)
+        parse(" and ".join(["valid"] * (MAX_DEPTH + 2)), SCHEMA)
+
+
+def test_every_column_of_every_table_can_be_spoken_of() -> None:
+    for name in TABLES:
+        columns = columns_of(name, Rules((default_book(),)))
+        for column in columns:
+            assert parse(f"{column} is null", columns).columns() == {column}
 
 
 def test_columns_are_known() -> None:
     expression = parse("first_response.met and coalesce(score, 0) >= 3 and channel in ('a', 'b')", SCHEMA)
     assert expression.columns() == {"first_response.met", "score", "channel"}
     assert expression.kind == "boolean"
+
+
+@pytest.mark.parametrize(
+    "text", ["2 * first_response.elapsed", "first_response.elapsed * 2", "score + first_response.elapsed"]
+)
+def test_a_duration_stays_one_whichever_side_it_stands_on(text: str) -> None:
+    assert parse(text, SCHEMA).kind == "duration"
 
 
 def test_a_tree_is_plain_data() -> None:

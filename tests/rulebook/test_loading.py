@@ -66,11 +66,11 @@ def test_a_book_loads() -> None:
         ("time_zone: Asia/Shanghai\neff", "time_zone: Asia/Shangai\neff", 3, "time_zone", "not an IANA time zone"),
         ("time_zone: Asia/Shanghai\neff", "time_zone: ../../etc/passwd\neff", 3, "time_zone", "not an IANA time zone"),
         ("effective_from: 2026-01-01", "effective_from: 2026-02-30", 4, "not YAML", "day is out of range"),
-        ("mon-fri", "mon-fry", 7, "calendars.0", "'mon-fry' is not a day"),
-        ("mon-fri", "fri-mon", 7, "calendars.0", "exactly one interval"),
-        ("09:00-18:00", "18:00-09:00", 7, "calendars.0", "ends before it begins"),
-        ("09:00-18:00", "9-18", 7, "calendars.0", "not an interval"),
-        ("09:00-18:00", "09:00-24:30", 7, "calendars.0", None),
+        ("mon-fri", "mon-fry", 9, "calendars.0.hours.mon-fry", "'mon-fry' is not a day"),
+        ("mon-fri", "fri-mon", 9, "calendars.0.hours.fri-mon", "runs backwards"),
+        ("09:00-18:00", "18:00-18:00", 9, "calendars.0.hours.mon-fri.0", "ends as it begins"),
+        ("09:00-18:00", "9-18", 9, "calendars.0.hours.mon-fri.0", "not an interval"),
+        ("09:00-18:00", "09:00-24:30", 9, "calendars.0.hours.mon-fri.0", "not an interval"),
         ("name: first_response", "name: First Response", 11, "targets.0.name", "pattern"),
     ],
 )
@@ -83,6 +83,48 @@ def test_what_is_wrong_is_told_with_line_and_key(old: str, new: str, line: int, 
         load(text, "book.yaml")
     assert str(caught.value).startswith(f"book.yaml:{line}: {key}: "), str(caught.value)
     assert problem is None or problem in str(caught.value)
+
+
+HOURS = """\
+    hours:
+      mon-thu:
+        - "09:00-12:00"
+        - "13:00-18:00"
+      fri: 22:00-06:00
+    workdays:
+      - 2026-02-14
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "problem"),
+    [
+        ("13:00-18:00", "11:00-18:00", 12, "hours.mon-thu.1", "09:00-12:00 and 11:00-18:00 overlap"),
+        ("13:00-18:00", "08:00-18:00", 11, "hours.mon-thu.0", "08:00-18:00 and 09:00-12:00 overlap"),
+        ("13:00-18:00", "22:00-09:30", 9, "hours", "22:00-09:30 of mon runs into 09:00-12:00 of tue"),
+        ("fri: 22", "thu-fri: 22", 13, "hours.thu-fri", "thu has hours already"),
+        ("fri: 22:00-06:00", "fri: []", 13, "hours.fri", "needs an interval"),
+        (
+            "22:00-06:00",
+            "22:00-09:30",
+            15,
+            "workdays.0",
+            "22:00-09:30 of 2026-02-13 runs into 09:00-12:00 of 2026-02-1",
+        ),
+        ("- 2026-02-14", "- {day: 2026-02-14, as: sat}", 15, "workdays.0", "sat has no hours"),
+        ("- 2026-02-14", "- 2026-02-14\n      - 2026-02-14", 16, "workdays.1", "2026-02-14 stands there twice"),
+        ("- 2026-02-14", "- {day: 9999-12-31, as: fri}", 15, "workdays.0", "beyond"),
+        ("- 2026-02-14", "- {day: 2026-02-14, as: friday}", 15, "workdays.0.as", "should be 'mon', 'tue'"),
+    ],
+)
+def test_hours_that_cannot_be_are_told_with_line_and_key(old: str, new: str, line: int, key: str, problem: str) -> None:
+    hours = broken('    hours: {mon-fri: ["09:00-18:00"]}\n', HOURS)
+    assert load(hours).calendars[0].hours["fri"] == ["22:00-06:00"]
+    assert hours.count(old) == 1
+    with pytest.raises(BadRuleBook) as caught:
+        load(hours.replace(old, new), "book.yaml")
+    assert str(caught.value).startswith(f"book.yaml:{line}: calendars.0.{key}: "), str(caught.value)
+    assert problem in str(caught.value)
 
 
 def test_every_problem_stands_on_a_line_of_its_own() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from ledger.log.application import Ledger
 from ledger.rulebook.loading import BadRuleBook, default_book, default_text
+from ledger.rulebook.rules import Rules
 from projections.checking import misfits
 from projections.contributions import columns_of, gate
 from projections.tables import TABLES
@@ -32,7 +33,7 @@ def test_every_clock_of_the_default_book_is_measured_by_a_figure() -> None:
     gates = {gate(metric) for metric in default_book().metrics}
     assert {target.name for target in default_book().targets} == gates - {None}
     for metric in default_book().metrics:
-        assert set(metric.by) <= columns_of(metric.table, default_book()).keys()
+        assert set(metric.by) <= columns_of(metric.table, Rules((default_book(),))).keys()
         assert metric.table in TABLES or metric.table in STANDING
 
 
