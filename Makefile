@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help setup run test test-postgres15 check format bench clean
+.PHONY: help setup run test test-postgres15 test-spark check format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -18,14 +18,20 @@ setup: .venv/.ready ## make .venv with the reqledger command
 run: setup ## start the ledger with a simulated year on http://127.0.0.1:8000 (PORT, LEDGER_HOME)
 	$(BIN)/reqledger demo
 
-# a file's tests stay together, as they share a server
-TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# a file's tests stay together, as they share a server; more than there are cores, as they wait for it
+WORKERS ?= 3
+TESTS := $(BIN)/python -m pytest -m "not spark" -n $(WORKERS) --dist loadfile
 test: setup ## run every test on the embedded PostgreSQL
 	$(TESTS)
 
 POSTGRES_BIN ?= /usr/lib/postgresql/15/bin
-test-postgres15: setup ## run every test on a PostgreSQL 15 started from POSTGRES_BIN
-	TEST_POSTGRES_BIN=$(POSTGRES_BIN) $(TESTS)
+WITH_POSTGRES15 ?= tests
+test-postgres15: setup ## run every test (or those of WITH_POSTGRES15) on a PostgreSQL 15 started from POSTGRES_BIN
+	TEST_POSTGRES_BIN=$(POSTGRES_BIN) $(TESTS) $(WITH_POSTGRES15)
+
+test-spark: setup ## add the extra `spark` and run its tests (needs Java 17; minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[spark]'
+	$(BIN)/python -m pytest -m spark tests/spark
 
 check: setup ## lint, types and import contracts
 	$(BIN)/ruff format --check .

@@ -14,6 +14,7 @@ from api.http.doorkeeper import Doorkeeper
 from api.http.gate import Gate
 from api.http.metrics import Metrics
 from api.http.past import Past
+from api.http.replays import begin_catching_up
 from api.http.tail import Tail
 from api.jobs import Jobs
 from api.schedule import Schedule
@@ -86,6 +87,8 @@ def running(
         schedule = Schedule(ledger, settings.watch_seconds if project else 0)
         schedule.start()
         try:
+            if projector is not None and founding:
+                begin_catching_up(program.jobs, ledger)
             yield program
         finally:
             schedule.stop()

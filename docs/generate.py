@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import archive
 import typer
 import yaml
 from pydantic import BaseModel
@@ -64,6 +65,7 @@ def pages() -> dict[str, str]:
         "commands.md": lambda: command_line(words),
         "problems.md": lambda: refusals(words),
         "metrics.md": lambda: metrics(words),
+        "archive.md": lambda: archive.page(words),
     }
     return {name: "\n".join([NOTE, "", *make()]).rstrip() + "\n" for name, make in makers.items()}
 

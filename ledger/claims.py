@@ -31,7 +31,7 @@ Source = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=
 Version = Annotated[int, Field(strict=True, ge=0, le=INT64[1])]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Claim(Occurrence):
     """An event as a sender tells it, well formed.
 
@@ -43,7 +43,7 @@ class Claim(Occurrence):
     recorded_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Recorded(Occurrence):
     """An event as the ledger took it. ``position`` counts all entries from 1, ``version`` those of the subject.
 
@@ -125,8 +125,8 @@ def encode(entry: Recorded) -> bytes:
         "aggregate": entry.aggregate,
         "subject": entry.subject,
         "version": entry.version,
-        "occurred_at": entry.occurred_at,
-        "recorded_at": entry.recorded_at,
+        "occurred_at": instant_text(entry.occurred_at),
+        "recorded_at": instant_text(entry.recorded_at),
         "recorded_by": entry.recorded_by,
         "source": entry.source,
         "id": entry.id,

@@ -15,9 +15,8 @@ tells beforehand which subjects a claim is going to be decided on, so that they 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ledger.claims import VOID, Claim, Recorded
 from ledger.errors import Refused, VersionMismatch
@@ -40,8 +39,7 @@ HARD_REFERENCES = {
 """The references a decision may follow backwards: event type and the field that names another subject."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A subject at one version (the number of its entries, voids included). ``state`` is None when it is not open."""
 
     version: int
@@ -77,11 +75,9 @@ class Overlay:
     def __init__(self, world: World) -> None:
         self._world = world
         self.entries: list[Recorded] = []
-        """What was decided, by position."""
+        """What was decided, at consecutive positions."""
         self.snapshots: dict[Key, Snapshot] = {}
         """The subjects those entries changed, as they are afterwards."""
-        self._positions: dict[int, Recorded] = {}
-        self._streams: dict[Key, list[Recorded]] = {}
         self._referring: dict[tuple[str, str, str], list[str]] = {}
 
     def snapshot(self, aggregate: str, subject: str) -> Snapshot:
@@ -95,18 +91,18 @@ class Overlay:
         return dict.fromkeys((*self._world.referring(aggregate, field, subject), *here))
 
     def stream(self, aggregate: str, subject: str) -> Sequence[Recorded]:
-        return [*self._world.stream(aggregate, subject), *self._streams.get((aggregate, subject), ())]
+        here = (entry for entry in self.entries if entry.subject == subject and entry.aggregate == aggregate)
+        return [*self._world.stream(aggregate, subject), *here]
 
     def entry(self, position: int) -> Recorded | None:
-        return self._positions.get(position) or self._world.entry(position)
+        place = position - self.entries[0].position if self.entries else -1
+        return self.entries[place] if 0 <= place < len(self.entries) else self._world.entry(position)
 
     def add(self, entry: Recorded, snapshot: Snapshot) -> None:
         """Put one more entry on top, and the snapshot of its subject after it."""
         key = (entry.aggregate, entry.subject)
         self.entries.append(entry)
         self.snapshots[key] = snapshot
-        self._positions[entry.position] = entry
-        self._streams.setdefault(key, []).append(entry)
         field = HARD_REFERENCES.get(entry.type)
         if field is not None:
             self._referring.setdefault((entry.aggregate, field, getattr(entry.data, field)), []).append(entry.subject)
@@ -115,9 +111,6 @@ class Overlay:
         """Take over what was decided on top of this overlay."""
         self.entries += decided.entries
         self.snapshots |= decided.snapshots
-        self._positions |= decided._positions
-        for key, stream in decided._streams.items():
-            self._streams.setdefault(key, []).extend(stream)
         for reference, subjects in decided._referring.items():
             self._referring.setdefault(reference, []).extend(subjects)
 

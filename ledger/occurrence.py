@@ -11,9 +11,11 @@ from typing import Any, Protocol
 from ledger.vocabulary import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Occurrence:
     """What the sender says: which event, of which subject, when, and who says so.
+
+    Never changed once made. It is not `frozen`, which takes three times as long to make, and two are made per event.
 
     ``occurred_at`` is aware UTC. ``reason`` is personal text.
     """

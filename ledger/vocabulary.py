@@ -12,6 +12,7 @@ docs), which never becomes a table column; ``Unlisted`` marks what is kept in th
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -95,9 +96,10 @@ def instant(value: object) -> datetime:
         raise ValueError("the time lies outside the years 1 to 9999") from None
 
 
+@lru_cache(maxsize=1024)  # what is appended together is recorded at one moment
 def instant_text(value: datetime) -> str:
     """The stored form of a UTC datetime: RFC 3339 with microseconds and Z."""
-    return value.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return value.isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def _real_day(text: str) -> str:

@@ -64,7 +64,11 @@ def definition_digest(book_text: str) -> str:
     """SHA-256 over the compiled definitions of all tables under the rules."""
     rules = parsed(book_text)
     made = recipe(book_text)
-    parts = [made.valid, *create_tables(rules, "generation"), *create_indexes(rules, "generation")]
+    parts = [
+        *(each.valid for each in made.events.values()),
+        *create_tables(rules, "generation"),
+        *create_indexes(rules, "generation"),
+    ]
     for table in made.definitions:
         parts += [sql for _, _, sql in (*table.stages, (table.name, None, table.rows))]
         parts.append(table.contributions or "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import ibis
 import ibis.expr.types as ir
@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 from ledger.rulebook.expressions import Kind
 from ledger.rulebook.rules import Rules
 from projections.contributions import columns_of
-from projections.relation import EFFECTIVE, ENVELOPE, fields_of
+from projections.relation import EFFECTIVE, ENVELOPE, effective_schema, fields_of
 from projections.tables import TABLES
 from projections.tables.definition import DTYPES
 
@@ -47,6 +47,10 @@ def schema_of(columns: Mapping[str, Kind]) -> ibis.Schema:
     return ibis.schema({name: DTYPES[kind] for name, kind in columns.items()})
 
 
+def _columns(aggregates: Iterable[str], fields: Iterable[str] | None) -> list[str]:
+    return [*ENVELOPE, *(fields_of(*aggregates) if fields is None else fields), "seq"]
+
+
 class Whole:
     """All events and all rows, as tables of one schema (or of none)."""
 
@@ -56,9 +60,9 @@ class Whole:
         self.of_table = table
         self.stages: dict[str, ir.Table] = {}
 
-    def events(self, *aggregates: str) -> ir.Table:
+    def events(self, *aggregates: str, fields: Iterable[str] | None = None) -> ir.Table:
         events = ibis.table(EFFECTIVE, name="effective_events")
-        return events.filter(events["aggregate"].isin(aggregates)).select(*ENVELOPE, *fields_of(*aggregates), "seq")
+        return events.filter(events["aggregate"].isin(aggregates)).select(*_columns(aggregates, fields))
 
     def table(self, name: str) -> ir.Table:
         if name in LOG:
@@ -83,7 +87,26 @@ class Whole:
         return ibis.table(SEGMENTS, name="calendar_segments", database=self.schema)
 
 
-class Touched(Whole):
+class Apart(Whole):
+    """The same, where the events of every aggregate stand in a relation of their own, with their own columns only."""
+
+    def events(self, *aggregates: str, fields: Iterable[str] | None = None) -> ir.Table:
+        columns = _columns(aggregates, fields)
+        apart = []
+        for aggregate in aggregates:
+            events = ibis.table(effective_schema(aggregate), name=f"effective_{aggregate}")
+            apart.append(
+                events.select(
+                    *(
+                        events[name] if name in events.columns else ibis.null(EFFECTIVE[name]).name(name)
+                        for name in columns
+                    )
+                )
+            )
+        return ibis.union(*apart) if len(apart) > 1 else apart[0]
+
+
+class Touched(Apart):
     """The events and rows that a batch's keys of one table touch; the keys stand in `keys_<table>`."""
 
     def __init__(self, rules: Rules, schema: str, table: str) -> None:
@@ -94,8 +117,8 @@ class Touched(Whole):
         columns = {name: DTYPES[self.definition.columns[name]] for name in self.definition.partition}
         return ibis.table(ibis.schema(columns), name=f"keys_{self.definition.name}")
 
-    def events(self, *aggregates: str) -> ir.Table:
-        events = super().events(*aggregates)
+    def events(self, *aggregates: str, fields: Iterable[str] | None = None) -> ir.Table:
+        events = super().events(*aggregates, fields=fields)
         keys = self.keys()
         if self.definition.partition == ("aggregate", "subject"):
             return events.semi_join(keys, ["aggregate", "subject"])

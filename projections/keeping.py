@@ -18,9 +18,8 @@ from psycopg import Connection
 import ledger
 import projections
 from ledger.log import documents
+from projections.procedure import UNPLACED, Procedure, unplaced
 from projections.recipes import RECIPES, Recipe, calendars_in, read_recipe, recipe
-from projections.statements import UNPLACED, Statements, Step, unplaced
-from projections.tables import TABLES
 
 KEPT = "SELECT made, recipe FROM projections.compiled WHERE fingerprint = %s"
 IS_KEPT = "SELECT 1 FROM projections.compiled WHERE fingerprint = %s"
@@ -85,19 +84,9 @@ def _program() -> str:
     return digest.hexdigest()
 
 
-def _written(batch: Statements) -> str:
-    steps = [vars(step) | {"table": step.table.name} for step in batch.steps]
-    return orjson.dumps({"scratch": batch.scratch, "load": batch.load, "steps": steps}).decode()
+def _written(made: Procedure) -> str:
+    return orjson.dumps(made).decode()
 
 
-def _read(text: str) -> Statements:
-    made = orjson.loads(text)
-    steps = tuple(
-        Step(**{name: _tuples(value) for name, value in step.items()} | {"table": TABLES[step["table"]]})
-        for step in made["steps"]
-    )
-    return Statements(scratch=tuple(made["scratch"]), load=made["load"], steps=steps)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _read(text: str) -> Procedure:
+    return Procedure(**{name: tuple(made) for name, made in orjson.loads(text).items()})

@@ -8,8 +8,6 @@ the checkpoint's row is locked, so that any number of processes may run a projec
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,27 +15,36 @@ from typing import Any
 import structlog
 from psycopg import Connection, Error, InterfaceError, OperationalError
 from psycopg.errors import InvalidParameterValue, QueryCanceled
+from psycopg.pq import TransactionStatus
 
 from ledger.log.application import Ledger
 from ledger.log.waker import Waker
 from projections.generations import Generation, live
 from projections.keeping import keep
-from projections.relation import VOID
-from projections.statements import Statements, Step, statements
+from projections.procedure import procedure
 
 HEAD = "SELECT coalesce(max(position), 0) FROM log.entries"
-CHECKPOINT = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE SKIP LOCKED"
 WAIT_CHECKPOINT = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
-TOUCH = (
-    "INSERT INTO touched SELECT DISTINCT aggregate, subject, type FROM log.entries "
-    "WHERE position > %s AND position <= %s RETURNING aggregate, type"
+ADVANCE = "SELECT begun, ended FROM pg_temp.advance(%s, %s, %s, %s)"
+# a small sample will do, and the statistics of a table that has just begun to grow may be a minute away
+GROWN = (
+    "SELECT format('%%I.%%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+    "WHERE relkind = 'r' AND (nspname = %s OR (nspname, relname) IN (('log', 'entries'), ('log', 'names'))) "
+    "AND pg_relation_size(pg_class.oid) > 0"
 )
-# what was planned while the tables were small may read a grown one from end to end
-FORGET_PLANS = "DISCARD PLANS"
-WANT_TOUCHED = "INSERT INTO wanted_events SELECT DISTINCT aggregate, subject FROM touched"
-LOADED = "INSERT INTO loaded_events SELECT aggregate, subject FROM wanted_events"
 # a backend whose client was killed would else hold the checkpoint until its statement ends
 NOTICE_LOST_CLIENT = "SET client_connection_check_interval = '1s'"
+SESSION = (
+    "SET search_path TO pg_temp, pg_catalog",
+    # what is lost with a crash is projected again: rows and checkpoint are lost together
+    "SET synchronous_commit TO off",
+    "SET jit TO off",
+    "SET plan_cache_mode TO force_generic_plan",
+    # a batch looks up a few rows of tables that grow: whole tables must not be read, however small they are yet
+    "SET seq_page_cost TO 10",
+    "SET random_page_cost TO 0.5",
+    "SET default_statistics_target TO 1",
+)
 TIMEOUT = "SELECT set_config('statement_timeout', %s, false)"
 HALT = "UPDATE projections.generations SET halted_at = %s, halted_by = %s WHERE number = %s"
 STATUS = (
@@ -52,15 +59,26 @@ SELECT head.position,
 FROM log.head AS head LEFT JOIN log.entries AS waiting ON waiting.position = %s
 """
 
+# deleted rows stay in a scratch table until it is vacuumed, and everything that looks at it reads over them
+LITTERED = (
+    "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' "
+    "AND pg_relation_size(oid) >= %s"
+)
+
 BATCH = 2_000
 """Positions a batch takes at the most."""
 STATEMENT_SECONDS = 60.0
 """How long one statement of a batch may take before a smaller batch is tried. A single position may take any time."""
-DEAD_ROWS = 20_000
-"""Rows deleted from a scratch table after which it is truncated: that costs more than deleting, but not every time."""
 
-Filling = tuple[str, str, Mapping[str, Any] | None]
-"""A scratch table, a statement that adds rows to it, and its parameters."""
+GROWTH = 8
+"""By how many times the log has grown when all is planned anew: what was planned for small tables may read a grown one
+from end to end."""
+LEAST_GROWTH = 1_000
+"""Positions before which that is not worth it."""
+LITTER_BYTES = 2_000_000
+"""Size of a scratch table from which on it is vacuumed; what looks at it is then planned anew."""
+LITTER_POSITIONS = 2_000
+"""How many positions are projected between two looks at those sizes."""
 
 
 @dataclass(frozen=True)
@@ -84,123 +102,57 @@ class Batches:
         self.connection = connection
         self.generation = generation
         self.position = 0
-        # more statements than the hundred that stay prepared unless said: each would be planned anew every time
-        connection.prepared_max = None
-        self._planned_at = 0
-        self._filled: Counter[str] = Counter()
-        self._dead: Counter[str] = Counter()
-        self.statements: Statements = statements(generation.book_text, generation.schema)
+        self._planned_at = LEAST_GROWTH // GROWTH
+        self._since_vacuum = 0
+        made = procedure(generation.book_text, generation.schema)
         with connection.transaction():
-            connection.execute("SET search_path TO pg_temp, pg_catalog")
-            connection.execute("SET jit TO off")
+            for setting in SESSION:
+                connection.execute(setting)
         notice_lost_client(connection)
         with connection.transaction():
-            for statement in self.statements.scratch:
+            for statement in (*made.scratch, *made.functions):
                 connection.execute(statement.encode())
+        # of a table that was never vacuumed the planner believes that it has ten pages
+        self._vacuum(0)
 
     def advance(self, limit: int = BATCH, upto: int | None = None, wait: bool = False) -> int | None:
         """Project the next positions, at most `limit`; how many, or None when another projector is at it."""
-        with self.connection.transaction():
-            row = self._one(WAIT_CHECKPOINT if wait else CHECKPOINT, [self.generation.schema])
-            if row is None:
-                return None
-            start = int(row[0])
-            head = int(self._one(HEAD, [])[0])
-            end = max(min(head, start + limit, upto if upto is not None else head), start)
-            if end > start:
-                if end >= 2 * self._planned_at:
-                    self._run(FORGET_PLANS)
-                    self._planned_at = end
-                self._project(start, end)
-                self.ledger.track(self.connection, self.generation.schema, end)
-        self.position = end
-        return end - start
+        row = self.connection.execute(ADVANCE, [self.generation.schema, limit, upto, wait], prepare=True).fetchone()
+        if row is None or row[0] is None:
+            return None
+        begun, self.position = row
+        self._since_vacuum += self.position - begun
+        if self._since_vacuum >= LITTER_POSITIONS:
+            self._vacuum(LITTER_BYTES)
+        if self.position >= GROWTH * self._planned_at:
+            self._plan_anew()
+        return int(self.position - begun)
+
+    def _plan_anew(self) -> None:
+        """Look at what the tables hold by now; every statement is planned anew then."""
+        found = [row[0] for row in self.connection.execute(GROWN, [self.generation.schema])]
+        self.connection.execute(f"ANALYZE {', '.join(found)}".encode())
+        self._planned_at = self.position
+
+    def _vacuum(self, larger_than: int) -> None:
+        """Vacuum the scratch tables that have grown beyond a size. (Within a transaction of the caller's it is not
+        allowed, and left for later.)"""
+        if self.connection.info.transaction_status != TransactionStatus.IDLE:
+            return
+        self._since_vacuum = 0
+        found = [row[0] for row in self.connection.execute(LITTERED, [larger_than])]
+        if found:
+            self.connection.execute(f"VACUUM {', '.join(found)}".encode())
 
     def catch_up(self, upto: int | None = None) -> int:
         """Project to the log's present end, or to a position; how many positions."""
         if upto is None:
-            upto = int(self._one(HEAD, [])[0])
+            row = self.connection.execute(HEAD).fetchone()
+            upto = int(row[0]) if row else 0
         total = 0
         while done := self.advance(upto=upto, wait=True):
             total += done
         return total
-
-    def _project(self, start: int, end: int) -> None:
-        self._filled.clear()
-        touched = self._run(TOUCH, [start, end])
-        self._filled["touched"] = len(touched)
-        self._fill(("wanted_events", WANT_TOUCHED, None))
-        self._load(end)
-        self._fill(*self._started(set(touched)))
-        moved = [step for step in self.statements.steps if self._replace(step, end)]
-        with self.connection.pipeline():
-            for step in moved:
-                if step.count is not None:
-                    self._run(step.count)
-        self._empty(*self._filled)
-
-    def _started(self, touched: set[tuple[str, str]]) -> Iterator[Filling]:
-        """What notes the keys of the subjects whose own events can change a table."""
-        for step in self.statements.steps:
-            types = [*step.table.sources, VOID]
-            if any(aggregate in step.table.aggregates and kind in types for aggregate, kind in touched):
-                asked = {"aggregates": list(step.table.aggregates), "types": types}
-                yield f"keys_{step.table.name}", step.started, asked
-
-    def _replace(self, step: Step, upto: int) -> bool:
-        """Work the touched rows of one table out again; whether any went or came."""
-        keys, old, new = (f"{kind}_{step.table.name}" for kind in ("keys", "old", "new"))
-        reached = self._fill(
-            *(
-                (keys, statement, None)
-                for upstream, statement in step.reached
-                if self._filled[f"old_{upstream}"] or self._filled[f"new_{upstream}"]
-            )
-        )
-        if not self._filled[keys]:
-            return False
-        if any(reached) and any(self._fill(("wanted_events", step.wanted, None))):
-            self._load(upto)
-        stages = ((name, statement, None) for name, statement in step.stages)
-        *_, removed, inserted = self._fill(*stages, (old, step.remove, None), (new, step.insert, None))
-        return bool(removed or inserted)
-
-    def _load(self, upto: int) -> None:
-        """Fetch the events of the wanted subjects: those of the batch and before, whatever was appended meanwhile."""
-        self._fill(("effective_events", self.statements.load, {"upto": upto}), ("loaded_events", LOADED, None))
-        self._empty("wanted_events")
-
-    def _fill(self, *fillings: Filling) -> list[int]:
-        """Run statements that fill scratch tables, in one exchange with the server; how many rows each added."""
-        if not fillings:
-            return []
-        with self.connection.pipeline():
-            cursors = [
-                self.connection.execute(statement.encode(), parameters, prepare=True)
-                for _, statement, parameters in fillings
-            ]
-        for (table, _, _), cursor in zip(fillings, cursors, strict=True):
-            if cursor.rowcount:
-                self._filled[table] += cursor.rowcount
-        return [cursor.rowcount for cursor in cursors]
-
-    def _empty(self, *tables: str) -> None:
-        """Empty scratch tables that were filled."""
-        with self.connection.pipeline():
-            for table in tables:
-                self._dead[table] += self._filled.pop(table)
-                if self._dead[table] > DEAD_ROWS:
-                    self._run(f"TRUNCATE {table}")
-                    self._dead[table] = 0
-                else:
-                    self._run(f"DELETE FROM {table}")
-
-    def _run(self, statement: str, parameters: Any = None) -> list[Any]:
-        cursor = self.connection.execute(statement.encode(), parameters, prepare=True)
-        return cursor.fetchall() if cursor.description else []
-
-    def _one(self, statement: str, parameters: Any) -> Any:
-        return self.connection.execute(statement.encode(), parameters, prepare=True).fetchone()
 
 
 def notice_lost_client(connection: Connection[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Recipes: all that leads from the log's bytes to tables and figures, as SQL for DuckDB.
+"""Recipes: all that leads from the log's bytes to tables and figures, as SQL for DuckDB; the tables for Spark as well.
 
 Compiled once per program and rule book, and kept for good under its digest, which the stamp of a figure names: what
 another version of the program would work out otherwise, the old recipe still works out as it did.
@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.types as ir
 import orjson
 import pyarrow
 
+from ledger.events import AGGREGATES
 from ledger.log.documents import digest_of
 from ledger.rulebook.rules import Rules
 from projections.compiled import calendars, once, parsed
 from projections.contributions import columns_of, contributions
 from projections.entries import typed_sql
-from projections.inputs import CALENDARS, Whole, schema_of
+from projections.inputs import CALENDARS, Apart, schema_of
 from projections.readings import Reading, reading
-from projections.relation import EFFECTIVE, RAW
-from projections.relation import effective as effective_events
+from projections.relation import effective_apart, effective_schema, raw_schema
 from projections.tables import CLOCKS, TABLES
 
+Dialect = Literal["duckdb", "pyspark"]
+"""Whose SQL it is, as Ibis names them."""
 ARROW = {"string": pyarrow.string(), "int64": pyarrow.int64(), "boolean": pyarrow.bool_()}
 VALID_AT = 7_246_331_902_119
 """Stands in the compiled SQL where a parameter belongs."""
@@ -45,18 +47,29 @@ class Definition:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """raw, effective: the schemas of the two event relations; typed: the statement that fills the first from entries,
-    valid, valid_at: the queries for the second (the latter with a moment as its parameter); calendars: the relations
-    of the calendars, worked out, each as an Arrow stream; definitions: every table in the order of dependence, the
-    clocks last; readings: what each metric reads."""
+class Events:
+    """How one aggregate's entries become events that count.
 
-    book_text: str
+    raw, effective: the schemas of the two relations, `raw_<aggregate>` and `effective_<aggregate>`; typed: the
+    statement that adds entries to the first; valid, valid_at: the queries for the second, the latter with a moment as
+    its parameter.
+    """
+
     raw: ibis.Schema
     typed: str
     effective: ibis.Schema
     valid: str
     valid_at: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """events: by aggregate, from its entries to its effective events; calendars: the relations of the calendars,
+    worked out, each as an Arrow stream; definitions: every table in the order of dependence, the clocks last;
+    readings: what each metric reads."""
+
+    book_text: str
+    events: Mapping[str, Events]
     calendars: Mapping[str, bytes]
     definitions: tuple[Definition, ...]
     readings: dict[str, Reading]
@@ -71,11 +84,10 @@ class Recipe:
         return orjson.dumps(
             {
                 "book": self.book_text,
-                "raw": columns(self.raw),
-                "typed": self.typed,
-                "effective": columns(self.effective),
-                "valid": self.valid,
-                "valid_at": self.valid_at,
+                "events": {
+                    aggregate: [columns(each.raw), each.typed, columns(each.effective), each.valid, each.valid_at]
+                    for aggregate, each in self.events.items()
+                },
                 "calendars": {name: digest_of(content) for name, content in self.calendars.items()},
                 "definitions": [
                     [
@@ -109,11 +121,10 @@ def read_recipe(document: bytes, calendars: Mapping[str, bytes]) -> Recipe:
     made = orjson.loads(document)
     return Recipe(
         book_text=made["book"],
-        raw=ibis.schema(made["raw"]),
-        typed=made["typed"],
-        effective=ibis.schema(made["effective"]),
-        valid=made["valid"],
-        valid_at=made["valid_at"],
+        events={
+            aggregate: Events(ibis.schema(raw), typed, ibis.schema(effective), valid, valid_at)
+            for aggregate, (raw, typed, effective, valid, valid_at) in made["events"].items()
+        },
         calendars=calendars,
         definitions=tuple(
             Definition(
@@ -153,22 +164,24 @@ def recipe(book_text: str) -> Recipe:
         rules = parsed(book_text)
         RECIPES[book_text] = Recipe(
             book_text=book_text,
-            raw=RAW,
-            typed=typed_sql(),
-            effective=EFFECTIVE,
-            valid=_valid(None),
-            valid_at=_valid(VALID_AT).replace(str(VALID_AT), "$1"),
+            events=typing_events(),
             calendars=calendars_of(book_text),
-            definitions=(
-                *(once("table", name, rules, partial(_table, name)) for name in TABLES),
-                once("table", CLOCKS.name, rules, _clocks),
-            ),
+            definitions=definitions(book_text),
             readings={
                 name: once("reading", name, rules, partial(reading, name))
                 for name in dict.fromkeys(each.part.name for each in rules.metrics())
             },
         )
     return RECIPES[book_text]
+
+
+def definitions(book_text: str, dialect: Dialect = "duckdb") -> tuple[Definition, ...]:
+    """Every table under a rule book, for an engine, in the order of dependence, the clocks last."""
+    rules, kind = parsed(book_text), f"{dialect} table"
+    return (
+        *(once(kind, name, rules, partial(_table, name, dialect)) for name in TABLES),
+        once(kind, CLOCKS.name, rules, partial(_clocks, dialect)),
+    )
 
 
 @cache
@@ -190,29 +203,42 @@ def _stream(schema: ibis.Schema, rows: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 @cache
-def _valid(valid_at: int | None) -> str:
-    raw = ibis.table(RAW, name="raw_events")
-    return to_duckdb(effective_events(raw, valid_at=valid_at).select(*EFFECTIVE.names))
+def typing_events() -> Mapping[str, Events]:
+    """By aggregate, how this program makes entries into events that count."""
+    made = {}
+    for aggregate in AGGREGATES:
+        schema = raw_schema(aggregate)
+        raw = ibis.table(schema, name=f"raw_{aggregate}")
+        made[aggregate] = Events(
+            raw=schema,
+            typed=typed_sql(aggregate),
+            effective=effective_schema(aggregate),
+            valid=compiled(effective_apart(raw)),
+            valid_at=compiled(effective_apart(raw, VALID_AT)).replace(str(VALID_AT), "$1"),
+        )
+    return made
 
 
-def to_duckdb(rows: ir.Table) -> str:
-    return str(ibis.to_sql(rows, dialect="duckdb"))
+def compiled(rows: ir.Table, dialect: Dialect = "duckdb") -> str:
+    """Rows as the SQL of an engine."""
+    return str(ibis.to_sql(rows, dialect=dialect))
 
 
-def _table(name: str, rules: Rules) -> Definition:
-    inputs = Whole(rules, table=name)
+def _table(name: str, dialect: Dialect, rules: Rules) -> Definition:
+    inputs = Apart(rules, table=name)
     schema = schema_of(columns_of(name, rules))
-    rows = to_duckdb(TABLES[name].rows(inputs).select(*schema.names))
+    rows = compiled(TABLES[name].rows(inputs).select(*schema.names), dialect)
     sums = contributions(name, ibis.table(schema, name=name), rules)
     return Definition(
         name=name,
         schema=schema,
-        stages=tuple((stage, each.schema(), to_duckdb(each)) for stage, each in inputs.stages.items()),
+        stages=tuple((stage, each.schema(), compiled(each, dialect)) for stage, each in inputs.stages.items()),
         rows=rows,
-        contributions=None if sums is None else to_duckdb(sums),
+        contributions=None if sums is None else compiled(sums, dialect),
     )
 
 
-def _clocks(rules: Rules) -> Definition:
+def _clocks(dialect: Dialect, rules: Rules) -> Definition:
     schema = CLOCKS.schema()
-    return Definition(CLOCKS.name, schema, (), to_duckdb(CLOCKS.rows(Whole(rules)).select(*schema.names)), None)
+    rows = compiled(CLOCKS.rows(Apart(rules)).select(*schema.names), dialect)
+    return Definition(CLOCKS.name, schema, (), rows, None)

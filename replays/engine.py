@@ -10,12 +10,14 @@ from typing import Any, Self
 import duckdb
 import ibis
 import pyarrow
+import pyarrow.compute
 from adbc_driver_postgresql import dbapi as adbc
 from psycopg import sql
 
 from ledger.log.application import Ledger
 from projections.recipes import Definition, Recipe
 from projections.statements import counters_schema
+from replays.archive.loading import Archived, literal
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -26,6 +28,8 @@ ENTRIES = (
     "AS occurred_at, (extract(epoch FROM recorded_at)::numeric * 1000000)::bigint AS recorded_at, entry "
     "FROM log.entries WHERE position > {after} AND position <= {upto}"
 )
+RAW_EVENTS = "CREATE VIEW raw_events AS {}"
+OF_AGGREGATE = 'SELECT position, aggregate, type, occurred_at, recorded_at, voided_position FROM "raw_{}"'
 OF_ENTITIES = " AND (aggregate, subject) IN ({entities})"
 CHUNK = 200_000
 """Positions read from the log at a time."""
@@ -105,15 +109,17 @@ class Tables:
         return self.engine.connection.execute(query, named).fetchall()
 
     def build(self, valid_at: int | None = None, counters: bool = False, progress: Progress = lambda *_: None) -> None:
-        """Work out effective events, all tables and the clocks from `raw_events`, and the counters where wanted.
+        """Work out effective events, all tables and the clocks from the events read, and the counters where wanted.
 
         With `valid_at` (microseconds), only from what had occurred by then.
         """
         self._look_here()
         recipe, engine = self.recipe, self.engine
-        engine.create("effective_events", recipe.effective)
         told = [] if valid_at is None else [valid_at]
-        engine.fill("effective_events", recipe.effective, recipe.valid_at if told else recipe.valid, told)
+        for done, (aggregate, events) in enumerate(recipe.events.items()):
+            progress("ordering events", done, len(recipe.events))
+            engine.create(f"effective_{aggregate}", events.effective)
+            engine.fill(f"effective_{aggregate}", events.effective, events.valid_at if told else events.valid, told)
         engine.fill_calendars(recipe.calendars)
         if counters:
             engine.create("counters", counters_schema(self.rules))
@@ -170,23 +176,65 @@ class Replay(Engine):
 
     def load(
         self,
-        ledger: Ledger,
+        source: Ledger | Archived,
         upto: int,
         entities: Iterable[tuple[str, str]] | None = None,
         progress: Progress = lambda *_: None,
     ) -> None:
-        """Read the log up to a position, or the streams of some entities, into `raw_events`."""
-        self.create("raw_events", self.recipe.raw)
+        """Read the log up to a position, or the streams of some entities, into a relation for each aggregate.
+
+        With an archive, only what comes after it is read from the log; streams of entities are all read from the log,
+        which has an index for them. Raises ArchiveDamaged, BeyondArchive.
+        """
+        for aggregate, events in self.recipe.events.items():
+            self.create(f"raw_{aggregate}", events.raw)
         only = list(entities) if entities is not None else None
+        done, files = 0, list[str]()
+        ledger = source.ledger if isinstance(source, Archived) else source
+        if isinstance(source, Archived) and only is None:
+            files = source.fill(self.connection, self.recipe, upto, progress)
+            done = min(upto, source.archive.last)
+        if ledger is not None and done < upto:
+            self._read(ledger, done, upto, only, progress)
+        if files:
+            self._read_in_place(files, upto)
+        self.connection.execute(RAW_EVENTS.format(" UNION ALL ".join(map(OF_AGGREGATE.format, self.recipe.events))))
+
+    def _read(
+        self, ledger: Ledger, done: int, upto: int, only: list[tuple[str, str]] | None, progress: Progress
+    ) -> None:
         with adbc.connect(ledger.database.conninfo) as connection, connection.cursor() as cursor:
-            for after in range(0, upto, CHUNK) if only is None else [0]:
+            for after in range(done, upto, CHUNK) if only is None else [0]:
                 end = min(after + CHUNK, upto) if only is None else upto
                 cursor.execute(_entries_sql(after, end, only))
-                chunk = cursor.fetch_record_batch()
+                chunk = cursor.fetch_arrow_table()
                 self.connection.register("chunk", chunk)
-                self.connection.execute(self.recipe.typed)
+                told = pyarrow.compute.unique(chunk["aggregate"]).to_pylist()
+                # what a kept recipe does not know, its tables do not ask for
+                for aggregate in self.recipe.events.keys() & told:
+                    self.connection.execute(self.recipe.events[aggregate].typed)
                 self.connection.unregister("chunk")
                 progress("reading", end, upto)
+
+    def _read_in_place(self, files: list[str], upto: int) -> None:
+        """Have `raw_<aggregate>` be what was put into it and its rows of Parquet files, which are not copied."""
+        parquet = f"read_parquet([{', '.join(map(literal, files))}])"
+        for aggregate, events in self.recipe.events.items():
+            columns = ", ".join(f'"{name}"' for name in events.raw.names)
+            self.connection.execute(f'ALTER TABLE "raw_{aggregate}" RENAME TO "other_{aggregate}"')
+            self.connection.execute(
+                f'CREATE VIEW "raw_{aggregate}" AS SELECT {columns} FROM "other_{aggregate}" UNION ALL '
+                f"SELECT {columns} FROM {parquet} WHERE \"aggregate\" = '{aggregate}' AND position <= {upto:d}"
+            )
+
+    def let_go_of_events(self) -> None:
+        """Drop the events, once all tables are worked out of them."""
+        found = self.connection.execute("SELECT table_name, table_type FROM information_schema.tables").fetchall()
+        kinds = {name: "VIEW" if kind == "VIEW" else "TABLE" for name, kind in found}
+        kept = [f"{kind}_{aggregate}" for aggregate in self.recipe.events for kind in ("raw", "other", "effective")]
+        for name in ("raw_events", *kept):
+            if name in kinds:
+                self.connection.execute(f'DROP {kinds[name]} "{name}"')
 
     def build(self, valid_at: int | None = None, counters: bool = True, progress: Progress = lambda *_: None) -> None:
         """Work out the tables, as `Tables.build` has it."""
@@ -196,9 +244,11 @@ class Replay(Engine):
         """A place for the tables by another recipe, or out of those events only for which a condition holds."""
         self.connection.execute(f'CREATE SCHEMA "{schema}"')
         if events is not None:
-            self.connection.execute(
-                f'CREATE VIEW "{schema}".raw_events AS SELECT * FROM main.raw_events WHERE {events}'
-            )
+            for aggregate in recipe.events:
+                name = f"raw_{aggregate}"
+                self.connection.execute(
+                    f'CREATE VIEW "{schema}"."{name}" AS SELECT * FROM main."{name}" WHERE {events}'
+                )
         return Tables(self, recipe, schema)
 
 

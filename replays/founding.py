@@ -15,6 +15,7 @@ from projections import generations
 from projections.keeping import keep_recipe, recall
 from projections.recipes import recipe
 from projections.values import instant
+from replays.archive.reading import Archive
 from replays.engine import Progress
 from replays.rebuild import ReplayRunning, rebuild
 from replays.trying import check
@@ -29,18 +30,25 @@ RECORDED_BY = "ledger"
 """What `recorded_by` says of the events the ledger itself records."""
 
 
-def found(ledger: Ledger, book_text: str | None = None, progress: Progress = lambda *_: None) -> None:
+def found(
+    ledger: Ledger,
+    book_text: str | None = None,
+    *,
+    archive: Archive | None = None,
+    progress: Progress = lambda *_: None,
+) -> None:
     """Publish the first rule book unless one is, and make sure tables built under this program's definitions are live.
 
-    Safe to call at every start, by several processes: those that come second wait. Raises BadRuleBook.
+    Safe to call at every start, by several processes: those that come second wait. Tables are built out of
+    an archive of this ledger where one is given. Raises BadRuleBook.
     """
     if not published_texts(ledger):
         publish_first(ledger, book_text or default_text())
-    while not _ready(ledger, progress):
+    while not _ready(ledger, archive, progress):
         time.sleep(1.0)
 
 
-def _ready(ledger: Ledger, progress: Progress) -> bool:
+def _ready(ledger: Ledger, archive: Archive | None, progress: Progress) -> bool:
     """Make tables of this program's definitions live; False while another process is at it."""
     with ledger.database.connect() as connection, connection.transaction():
         connection.execute(LOCK)
@@ -59,7 +67,7 @@ def _ready(ledger: Ledger, progress: Progress) -> bool:
                 generations.create(connection, book_text, state="live")
                 return True
     try:
-        rebuild(ledger, book_text=book_text, progress=progress)
+        rebuild(ledger, book_text=book_text, archive=archive, progress=progress)
     except ReplayRunning:
         return False
     return True

@@ -7,10 +7,11 @@ leaves the live generation as it was; what it had built is dropped by the next o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+import pyarrow
 import structlog
 from adbc_driver_postgresql import dbapi as adbc
 from psycopg import Connection, DatabaseError, sql
@@ -19,15 +20,17 @@ from ledger.errors import LedgerError
 from ledger.log.application import Ledger
 from projections import generations
 from projections.generations import Generation
+from projections.keeping import recall
 from projections.projector import BATCH, Batches
 from projections.recipes import recipe
 from projections.statements import create_indexes
 from projections.tables import TABLES
+from replays.archive.loading import Archived
+from replays.archive.reading import Archive
 from replays.differences import TableDifference, differences
 from replays.engine import Progress, Replay
 
-LOCK = "SELECT pg_try_advisory_lock(7246331902118)"
-UNLOCK = "SELECT pg_advisory_unlock(7246331902118)"
+LOCK = 7246331902118
 LEFT_OVER = "SELECT number, state, definition, book FROM projections.generations WHERE state = 'building'"
 STAND_STILL = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
 SET_POSITION = "UPDATE log.tracking SET notification_id = %s WHERE application_name = %s"
@@ -40,6 +43,22 @@ class ReplayRunning(LedgerError):
 
     def __init__(self) -> None:
         super().__init__("another rebuild of this ledger is under way: wait for it to end")
+
+
+class WorkedOut(Protocol):
+    """Every table, worked out by an engine."""
+
+    def arrow(self, table: str) -> pyarrow.RecordBatchReader:
+        """The rows of a table, times and days as integers."""
+
+
+class Elsewhere(Protocol):
+    """Where tables are worked out, other than in this process."""
+
+    def tables(
+        self, archive: Archive, book_text: str, upto: int, progress: Progress = ...
+    ) -> AbstractContextManager[WorkedOut]:
+        """All tables out of an archive's events up to a position."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +87,19 @@ def rebuild(
     switch: bool = True,
     compare: bool = True,
     before_switch: Callable[[], None] = lambda: None,
+    archive: Archive | None = None,
+    elsewhere: Elsewhere | None = None,
     progress: Progress = lambda *_: None,
 ) -> Report:
     """Build a new generation and make it live (or, with `switch=False`, only compare and drop it again).
 
     With `compare=False` the live tables, which may be far behind, are not caught up and compared first. `book_text` is
     the rules to build under (default: the live generation's). `before_switch` is called once the new tables are there:
-    where it raises, they are dropped. Raises ReplayRunning.
+    where it raises, they are dropped. With an archive of this ledger, only what comes after it is read from the log;
+    its own events may be worked out `elsewhere`. Raises ReplayRunning, and with an archive OtherArchive,
+    ArchiveDamaged.
     """
+    source = ledger if archive is None else Archived(archive, ledger)
     with alone(ledger) as connection:
         for row in connection.execute(LEFT_OVER).fetchall():
             with connection.transaction():
@@ -87,10 +111,13 @@ def rebuild(
         if book_text is None:
             assert old is not None, "the first generation needs a rule book"
             book_text = old.book_text
+        recall(connection, book_text)
         # tables of definitions that this program does not have stand still: they are compared where they stand
         still = generations.position(connection, old) if old is not None and compare and not old.current else None
-        new = _build(ledger, connection, book_text, still, progress)
+        with connection.transaction():
+            new = generations.create(connection, book_text, indexed=False)
         try:
+            _fill(ledger, source, connection, new, still, elsewhere, progress)
             return _take_over(ledger, connection, old, new, switch, compare, progress, before_switch)
         except BaseException:
             with connection.transaction():
@@ -112,33 +139,37 @@ def back(ledger: Ledger) -> Report:
 @contextmanager
 def alone(ledger: Ledger) -> Iterator[Connection[Any]]:
     """A connection that builds generations, and no other. Raises ReplayRunning."""
-    with ledger.database.connect() as connection:
-        row = connection.execute(LOCK).fetchone()
-        if row is None or not row[0]:
+    with ledger.database.holding(LOCK) as connection:
+        if connection is None:
             raise ReplayRunning
-        try:
-            yield connection
-        finally:
-            if not connection.closed:
-                connection.execute(UNLOCK)
+        yield connection
 
 
-def _build(
-    ledger: Ledger, connection: Connection[Any], book_text: str, upto: int | None, progress: Progress
-) -> Generation:
-    """A generation filled by DuckDB up to a position (default: the log's present end), not live."""
-    with connection.transaction():
-        new = generations.create(connection, book_text, indexed=False)
+def _fill(
+    ledger: Ledger,
+    source: Ledger | Archived,
+    connection: Connection[Any],
+    new: Generation,
+    upto: int | None,
+    elsewhere: Elsewhere | None,
+    progress: Progress,
+) -> None:
+    """Fill a generation up to a position (default: the log's present end, or the end of an archive that is worked out
+    elsewhere)."""
     upto = ledger.head().position if upto is None else upto
-    with Replay(recipe(new.book_text), ledger.settings.replay_memory_mb) as engine:
-        engine.load(ledger, upto, progress=progress)
-        engine.build(progress=progress)
+    if elsewhere is None:
+        worked_out: AbstractContextManager[WorkedOut] = _here(ledger, source, new.book_text, upto, progress)
+    else:
+        assert isinstance(source, Archived), "only an archive is worked out elsewhere"
+        upto = min(upto, source.archive.last)
+        worked_out = elsewhere.tables(source.archive, new.book_text, upto, progress)
+    with worked_out as tables:
         names = [*TABLES, "counters"]
         with adbc.connect(ledger.database.conninfo) as target:
             for done, name in enumerate(names):
                 progress(f"writing {name}", done, len(names))
                 with target.cursor() as cursor:
-                    cursor.adbc_ingest(name, engine.arrow(name), mode="append", db_schema_name=new.schema)
+                    cursor.adbc_ingest(name, tables.arrow(name), mode="append", db_schema_name=new.schema)
             target.commit()
     progress("indexing", 0, 1)
     with connection.transaction():
@@ -148,7 +179,16 @@ def _build(
     for name in names:
         connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, name)))
     progress("indexing", 1, 1)
-    return new
+
+
+@contextmanager
+def _here(
+    ledger: Ledger, source: Ledger | Archived, book_text: str, upto: int, progress: Progress
+) -> Iterator[WorkedOut]:
+    with Replay(recipe(book_text), ledger.settings.replay_memory_mb) as engine:
+        engine.load(source, upto, progress=progress)
+        engine.build(progress=progress)
+        yield engine
 
 
 def _take_over(

@@ -21,7 +21,7 @@ from ledger.rulebook.rules import Rules
 from projections.checking import Misfit, misfits
 from projections.contributions import columns_of
 from projections.inputs import Whole, schema_of
-from projections.recipes import calendars_of, to_duckdb
+from projections.recipes import calendars_of, compiled
 from projections.tables import TABLES
 from projections.tables.clockwork import Clocked, with_clocks
 from projections.tables.expressions import bind, schema_for
@@ -115,14 +115,14 @@ def _worked_out(
     clocked = Clocked(ibis.table(schema, name="given"), TABLES[table].key, base, rules.targets(table))
     rows = with_clocks(clocked, inputs)
     values = {f"value_{nth}": bind(expression, rows) for nth, expression in enumerate(asked.values())}
-    query = to_duckdb(rows.select(**values))
+    query = compiled(rows.select(**values))
     engine.create("given", schema)
     try:
         marks = ", ".join("?" for _ in base)
         engine.fill("given", schema, f"VALUES ({marks})", [given.get(name) for name in base])
         for stage, made in inputs.stages.items():
             engine.create(stage, made.schema())
-            engine.fill(stage, made.schema(), to_duckdb(made))
+            engine.fill(stage, made.schema(), compiled(made))
         found = engine.connection.execute(query).fetchone()
     finally:
         for name in ("given", *inputs.stages):

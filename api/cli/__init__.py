@@ -8,7 +8,8 @@ from importlib.metadata import version as installed
 import typer
 from pydantic import ValidationError
 
-from api.cli import baselines, data, keys, reads, reports, rules, serve, stewarding, surveys
+from api.cli import archive, baselines, data, keys, reads, reports, rules, serve, stewarding, surveys
+from api.cli.as_of import as_of
 from api.cli.client import ClientError
 from api.cli.demo import demo
 from api.cli.doctor import doctor
@@ -52,6 +53,8 @@ for command in (
 ):
     app.command()(command)
 app.command("import")(data.import_)
+app.command("as-of")(as_of)
+app.add_typer(archive.app, name="archive")
 app.add_typer(keys.app, name="keys")
 app.add_typer(baselines.app, name="baseline")
 app.add_typer(rules.app, name="rules")

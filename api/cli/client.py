@@ -76,8 +76,10 @@ def in_words(response: httpx.Response) -> str:
     try:
         problem = response.json()
     except ValueError:
-        return f"The server answered {response.status_code}: {response.text[:200]}"
-    lines = [f"{problem.get('title', 'Error')} ({response.status_code}): {problem.get('detail', '')}"]
+        problem = None
+    if not isinstance(problem, dict) or "title" not in problem:
+        return f"The server answered {response.status_code}: {response.text[:500]}"
+    lines = [f"{problem['title']} ({response.status_code}): {problem.get('detail', '')}"]
     wrong = problem.get("errors", [])
     for error in wrong[:MOST_ERRORS]:
         where = f"event {error['index']}, " if "index" in error else ""

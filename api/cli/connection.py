@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import httpx
@@ -18,6 +18,7 @@ from ledger.settings import Settings
 if TYPE_CHECKING:
     from api.bootstrap import Program
     from api.sending import Destination
+    from ledger.log.application import Ledger
 
 Url = Annotated[
     str | None,
@@ -27,6 +28,9 @@ Url = Annotated[
 ]
 Key = Annotated[str | None, typer.Option("--key", envvar="LEDGER_KEY", help="API key, with --url.", show_envvar=True)]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
+
+
+STANDSTILL_SECONDS = 60.0
 
 
 @contextmanager
@@ -43,11 +47,8 @@ def connected(
             yield client
         return
     settings = Settings()
-    if not create and settings.database_url is None and not (settings.home / "postgres").exists():
-        raise ClientError(
-            f"There is no ledger in {settings.home}. `reqledger serve` or `reqledger demo` makes one; "
-            "LEDGER_HOME or LEDGER_DATABASE_URL name another, --url a running one."
-        )
+    if not create and not somewhere(settings):
+        raise ClientError(nowhere(settings))
     # building the application takes longer than asking a server: only those who need it pay
     from api.bootstrap import running
     from api.logs import configure
@@ -61,10 +62,46 @@ def connected(
 
 
 @contextmanager
+def ledger_here() -> Iterator[Ledger]:
+    """The ledger of the database the settings name, without the application over it. Raises `ClientError` where there
+    is none: none is made."""
+    with ledger_if_any() as ledger:
+        if ledger is None:
+            raise ClientError(nowhere(Settings()))
+        yield ledger
+
+
+@contextmanager
+def ledger_if_any() -> Iterator[Ledger | None]:
+    """The same, or None where there is no ledger."""
+    from api.logs import configure
+    from ledger.log.application import Ledger
+
+    configure("WARNING")
+    settings = Settings()
+    ledger = Ledger.existing(settings) if somewhere(settings) else None
+    with nullcontext() if ledger is None else ledger as found:
+        yield found
+
+
+def somewhere(settings: Settings) -> bool:
+    """Whether there is a database that a ledger may be in."""
+    return settings.database_url is not None or (settings.home / "postgres").exists()
+
+
+def nowhere(settings: Settings) -> str:
+    place = settings.home if settings.database_url is None else "the database of LEDGER_DATABASE_URL"
+    return (
+        f"There is no ledger in {place}. `reqledger serve` or `reqledger demo` makes one; "
+        "LEDGER_HOME or LEDGER_DATABASE_URL name another, --url a running one."
+    )
+
+
+@contextmanager
 def sending_to(url: str | None, key: str | None, *, simulated: bool | None = None) -> Iterator[Destination]:
     """Where a command sends events: the running server of `url`, else the ledger itself, made if there is none.
 
-    A ledger opened here has its tables brought up to date before this ends. Raises `ClientError` where simulated
+    Its tables hold what was sent before this ends. Raises `ClientError` where simulated
     events would go to a real ledger.
     """
     from api.sending import Direct, OverHttp
@@ -74,6 +111,7 @@ def sending_to(url: str | None, key: str | None, *, simulated: bool | None = Non
             if simulated and not ask(client, "GET", "/").json()["simulated"]:
                 raise ClientError(f"The ledger at {url} is a real one: simulated events have no place there.")
             yield OverHttp(client)
+            await_tables(client)
         return
     from api.bootstrap import running
     from api.http.doorkeeper import LOCAL
@@ -97,17 +135,24 @@ def bring_up_tables(program: Program) -> None:
         )
 
 
-def await_tables(program: Program) -> None:
-    """Wait, with a progress bar, until the tables hold all that is recorded now; `ClientError` if they cannot."""
-    head = program.ledger.head().position
+def await_tables(client: httpx.Client) -> None:
+    """Wait, with a progress bar, until a server's tables hold all that is recorded now.
+
+    Raises `ClientError` where they stand still: halted, or without a step for `STANDSTILL_SECONDS`.
+    """
+    now = ask(client, "GET", "/readyz").json()
+    head, first = now["head"]["position"], now["projector"]["position"]
     with Progress(console=errors, transient=True) as bar:
-        first = program.projected_position()
         task = bar.add_task("Bringing the tables up to date", total=max(head - first, 1))
-        while (status := program.tables_status()) is not None and status.position < head:
-            if status.halted_by is not None:
+        reached, moved = first, time.monotonic()
+        while reached < head:
+            time.sleep(0.05)
+            position = ask(client, "GET", "/readyz").json()["projector"]["position"]
+            if position > reached:
+                reached, moved = position, time.monotonic()
+                bar.update(task, completed=reached - first)
+            elif time.monotonic() - moved > STANDSTILL_SECONDS:
                 raise ClientError(
-                    f"The tables stand still at position {status.halted_at}: {status.halted_by}. "
-                    "The events are safe; `reqledger doctor` says how to go on."
+                    f"The events are recorded, but the tables have stood at position {reached} of {head} for "
+                    f"{STANDSTILL_SECONDS:.0f} s. `reqledger doctor` says how to go on."
                 )
-            bar.update(task, completed=status.position - first)
-            time.sleep(0.1)

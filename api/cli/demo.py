@@ -139,7 +139,7 @@ def _fill_and_show(program: Program, address: str) -> None:
         with over_network(address, secret) as client:
             if _to_be_played(program):
                 diagnosed = _play_diagnosis(client)
-                await_tables(program)
+                await_tables(client)
                 note(f"{freeze_diagnosis(client, PHASES)} metrics of the diagnosis frozen as baselines.")
                 played = play_company(OverHttp(client))
                 # the diagnosis is sent once more at the year's beginning: nobody told that twice
@@ -148,7 +148,7 @@ def _fill_and_show(program: Program, address: str) -> None:
                 note(f"{appended:,} events appended; {twice:,} were sent twice and recorded once.")
                 with program.database.reading() as connection:
                     connection.execute(PLAYED)
-            await_tables(program)
+            await_tables(client)
             if _state(program) == "played":
                 show_phases(client, PHASES, "A simulated company's year")
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -10,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.context import key_of, program_of
 from api.http.problems import Problem, not_found
-from api.jobs import Job, Jobs, Progress
+from api.jobs import Job, Jobs, Progress, Work
 from ledger.log.application import Ledger
-from replays.rebuild import LOCK, UNLOCK, ReplayRunning, Report, back, rebuild
+from replays.archive.reading import Archive
+from replays.catching_up import far_behind
+from replays.rebuild import LOCK, Elsewhere, ReplayRunning, Report, back, rebuild
 
 router = APIRouter()
 
@@ -37,13 +40,13 @@ def begin(request: Request, response: Response, wanted: Wanted) -> dict[str, Any
     except ReplayRunning as error:
         raise Problem(409, "conflict", str(error)) from None
     response.headers["location"] = f"/v1/replays/{job.id}"
-    return _told(job)
+    return told(job)
 
 
 @router.get("/v1/replays", summary="Replays, the newest first")
 def replays(request: Request, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> dict[str, Any]:
     """Of all processes of this ledger."""
-    return {"replays": [_told(job) for job in program_of(request).jobs.latest(limit, KINDS)]}
+    return {"replays": [told(job) for job in program_of(request).jobs.latest(limit, KINDS)]}
 
 
 @router.get("/v1/replays/{replay}", summary="One replay: progress, and what differs")
@@ -52,35 +55,61 @@ def replay(request: Request, replay: str) -> dict[str, Any]:
     job = program_of(request).jobs.find(replay)
     if job is None or job.kind not in KINDS:
         raise not_found("There is no such replay; GET /v1/replays lists them")
-    return _told(job)
+    return told(job)
 
 
-def begin_replay(jobs: Jobs, ledger: Ledger, kind: Kind, begun_by: str | None = None) -> Job:
-    """Begin a replay. Raises ReplayRunning while another one runs, in whichever process."""
+def begin_replay(
+    jobs: Jobs,
+    ledger: Ledger,
+    kind: Kind,
+    begun_by: str | None = None,
+    archive: Archive | None = None,
+    elsewhere: Elsewhere | None = None,
+) -> Job:
+    """Begin a replay, out of an archive of this ledger where one is given, and worked out elsewhere where that is said.
+    Raises ReplayRunning while another one runs, in whichever process."""
+    return _begin(jobs, ledger, kind, lambda told: _replay(ledger, kind, told, archive, elsewhere), begun_by)
 
+
+def begin_catching_up(jobs: Jobs, ledger: Ledger) -> Job | None:
+    """Begin a rebuild where the live tables are so far behind that it is shorter than the projector's way; None where
+    they are not, or a replay runs. The projector goes on meanwhile; nothing is compared, as they stand apart."""
+    if not far_behind(ledger):
+        return None
+    with suppress(ReplayRunning):
+        return _begin(jobs, ledger, "rebuild", lambda told: _told_of(rebuild(ledger, compare=False, progress=told)))
+    return None
+
+
+def _begin(jobs: Jobs, ledger: Ledger, kind: Kind, work: Work, begun_by: str | None = None) -> Job:
     def alone() -> None:
         # one begun here a moment ago may not hold the database's lock yet
         if jobs.working_on(KINDS) or _busy(ledger):
             raise ReplayRunning
 
-    return jobs.start(kind, lambda progress: _replay(ledger, kind, progress), begun_by=begun_by, alone=alone)
+    return jobs.start(kind, work, begun_by=begun_by, alone=alone)
 
 
-def _replay(ledger: Ledger, kind: Kind, progress: Progress) -> dict[str, Any]:
-    found: Report = back(ledger) if kind == "back" else rebuild(ledger, switch=kind == "rebuild", progress=progress)
+def _replay(
+    ledger: Ledger, kind: Kind, progress: Progress, archive: Archive | None, elsewhere: Elsewhere | None
+) -> dict[str, Any]:
+    if kind == "back":
+        return _told_of(back(ledger))
+    switch = kind == "rebuild"
+    return _told_of(rebuild(ledger, switch=switch, archive=archive, elsewhere=elsewhere, progress=progress))
+
+
+def _told_of(found: Report) -> dict[str, Any]:
     return asdict(found) | {"differing": found.differing}
 
 
 def _busy(ledger: Ledger) -> bool:
     """Whether a replay holds the database's lock."""
-    with ledger.database.connect() as connection:
-        row = connection.execute(LOCK).fetchone()
-        assert row is not None
-        if row[0]:
-            connection.execute(UNLOCK)
-        return not row[0]
+    with ledger.database.holding(LOCK) as connection:
+        return connection is None
 
 
-def _told(job: Job) -> dict[str, Any]:
+def told(job: Job) -> dict[str, Any]:
+    """A replay's job as it is answered."""
     names = ("id", "kind", "state", "started_at", "updated_at", "step", "done", "of", "error")
     return {name: getattr(job, name) for name in names} | {"report": job.result}

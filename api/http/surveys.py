@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api.http.context import CaughtUp, program_of
-from api.http.formats import CSV, wants_csv
-from api.http.tables import Accept, Cursor, Format, Limit, answered, within_page, wrong_question
+from api.http.formats import DOCUMENTED, wanted
+from api.http.tables import Accept, AnyForm, Cursor, Limit, answered, within_page, wrong_question
 from ledger.choices import SurveyKind
 from ledger.rulebook.model import instant_us
 from projections.reading import BadCursor
@@ -23,14 +23,14 @@ router = APIRouter()
     "/v1/surveys/due",
     summary="Whom a survey is due to",
     dependencies=[CaughtUp],
-    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {**DOCUMENTED}}},
 )
 def due(
     request: Request,
     kind: Annotated[SurveyKind | None, Query(description="Of which kind; any survey counts where left out.")] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
-    chosen: Format = None,
+    chosen: AnyForm = None,
     accept: Accept = None,
 ) -> Response:
     """Active customers that were sent no such survey in the calendar month that runs, in the rule book's time zone."""
@@ -42,4 +42,4 @@ def due(
             page = due_surveys(connection, asked=asked, survey_kind=kind, cursor=cursor, limit=limit)
     except BadCursor as error:
         raise wrong_question(error) from None
-    return answered(request, "surveys_due", page, as_csv=wants_csv(accept, chosen))
+    return answered(request, "surveys_due", page, wanted(accept, chosen))

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from api.http.context import CaughtUp, program_of
 from api.http.contract import FREE_QUERY
 from api.http.disclosure import note_export
-from api.http.formats import CSV, csv_text, wants_csv
+from api.http.formats import DOCUMENTED, MEDIA_TYPES, Form, columnar, csv_text, wanted
 from api.http.moments import AsOf, ValidAt, moment, position_of, valid_of
 from api.http.problems import FieldError, Problem, invalid, not_found
 from ledger.rulebook.model import instant_us
@@ -43,6 +43,7 @@ _FILTERS: Final = (
 )
 
 Format = Annotated[Literal["json", "csv"] | None, Query(alias="format", description="Instead of the Accept header.")]
+AnyForm = Annotated[Form | None, Query(alias="format", description="Instead of the Accept header.")]
 Cursor = Annotated[str | None, Query(max_length=4000, description="`next_cursor` of the page before.")]
 Limit = Annotated[
     int, Query(ge=1, le=1_000_000, description="Most rows in the answer; LEDGER_MAX_PAGE_ROWS is the most of it.")
@@ -75,7 +76,7 @@ def tables(request: Request) -> dict[str, Any]:
     description=_FILTERS,
     dependencies=[CaughtUp],
     openapi_extra={FREE_QUERY: True},
-    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {**DOCUMENTED}}},
 )
 def rows(
     request: Request,
@@ -85,7 +86,7 @@ def rows(
     limit: Limit = 100,
     as_of: AsOf = None,
     valid_at: ValidAt = None,
-    chosen: Format = None,
+    chosen: AnyForm = None,
     accept: Accept = None,
 ) -> Response:
     """One page, within one snapshot: `position` says up to where in the log it holds everything.
@@ -113,14 +114,14 @@ def rows(
         raise not_found(str(error)) from None
     except (UnknownColumn, BadValue, BadCursor, psycopg.DataError) as error:
         raise wrong_question(error) from None
-    return answered(request, table, page, as_csv=wants_csv(accept, chosen))
+    return answered(request, table, page, wanted(accept, chosen))
 
 
 @router.get(
     "/v1/clocks",
     summary="What runs out next",
     dependencies=[CaughtUp],
-    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {**DOCUMENTED}}},
 )
 def clocks(
     request: Request,
@@ -130,7 +131,7 @@ def clocks(
     overdue: Annotated[bool, Query(description="Also what ran out already and has not stopped.")] = False,
     cursor: Cursor = None,
     limit: Limit = 100,
-    chosen: Format = None,
+    chosen: AnyForm = None,
     accept: Accept = None,
 ) -> Response:
     """Running clocks by deadline, the next one first; `left_us` is what is left, negative where it is overdue."""
@@ -143,7 +144,7 @@ def clocks(
             page = due_clocks(connection, asked=asked, before=before, overdue=overdue, cursor=cursor, limit=limit)
     except BadCursor as error:
         raise wrong_question(error) from None
-    return answered(request, "clocks", page, as_csv=wants_csv(accept, chosen))
+    return answered(request, "clocks", page, wanted(accept, chosen))
 
 
 DAY_US: Final = 86_400_000_000
@@ -156,17 +157,19 @@ def within_page(request: Request, limit: int) -> None:
         raise invalid("The page is too large", [FieldError("limit", f"must be at most {most}", "read in pages")])
 
 
-def answered(request: Request, table: str, page: Page, *, as_csv: bool) -> Response:
-    """A page as JSON, or as CSV with position and cursor in headers."""
-    if as_csv:
+def answered(request: Request, table: str, page: Page, form: Form) -> Response:
+    """A page as JSON, or in another form with position and cursor in headers."""
+    if form != "json":
         note_export(request, table, len(page.rows))
         headers = {
             "ledger-position": str(page.position),
-            "content-disposition": f'attachment; filename="{table}.csv"',
+            "content-disposition": f'attachment; filename="{table}.{form}"',
         }
         if page.next_cursor is not None:
             headers["ledger-next-cursor"] = page.next_cursor
-        return Response(csv_text(list(page.columns), page.rows), 200, headers, CSV)
+        if form == "csv":
+            return Response(csv_text(list(page.columns), page.rows), 200, headers, MEDIA_TYPES[form])
+        return Response(columnar(form, page.columns, page.rows), 200, headers, MEDIA_TYPES[form])
     return JSONResponse(
         {
             "table": table,

@@ -18,7 +18,7 @@ from psycopg import Connection, Cursor
 from ledger.claims import Recorded
 from ledger.decisions import Key, Snapshot, reads
 from ledger.errors import AppendFailed, LedgerError, Unavailable
-from ledger.log.database import Database, check
+from ledger.log.database import Database, check, text_array
 from ledger.log.deciding import Group, Outcome, Unit
 from ledger.log.snapshots import Snapshots
 from ledger.log.world import LockedWorld
@@ -154,7 +154,9 @@ class Appending:
             lock.execute(LOCK)
             changed.execute(CHANGED, [self._seen, MOST_CHANGED])
             head.execute(HEAD)
-            stored.execute(STORED, [[claim.source for claim in claims], [claim.id for claim in claims]])
+            stored.execute(
+                STORED, [text_array([each.source for each in claims]), text_array([each.id for each in claims])]
+            )
             self._snapshots.ask(streams, missing)
         (simulated,), (position, clock) = _one(lock), _one(head)
         stale: Collection[Key] = changed.fetchall()

@@ -34,6 +34,7 @@ INSERT INTO log.ledger (ledger_id, simulated, created_at) VALUES (gen_random_uui
 ON CONFLICT DO NOTHING
 """
 IS_SIMULATED = "SELECT simulated FROM log.ledger"
+EXISTS = "SELECT to_regclass('log.ledger') IS NOT NULL"
 
 
 class Ledger(Reader, Application[str]):
@@ -82,6 +83,16 @@ class Ledger(Reader, Application[str]):
         except BaseException:
             database.close()
             raise
+
+    @classmethod
+    def existing(cls, settings: Settings) -> Self | None:
+        """The ledger that is in the database `settings` name, migrated as needed; None where there is none, and none is
+        made. Raises as `open` does."""
+        with Database.open(settings) as database, database.connect() as connection:
+            (made,) = connection.execute(EXISTS).fetchone() or (False,)
+            if not made or connection.execute(IS_SIMULATED).fetchone() is None:
+                return None
+        return cls.open(settings)
 
     @classmethod
     def prepare(cls, settings: Settings) -> None:

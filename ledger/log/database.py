@@ -1,6 +1,6 @@
 """The database behind a ledger: where it is, whether it can be trusted with events, and connections to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -69,6 +69,21 @@ class Database:
         return connection
 
     @contextmanager
+    def holding(self, lock: int) -> Iterator[Connection[Any] | None]:
+        """A connection of its own that holds an advisory lock until the end; None where another session holds it."""
+        with self.connect() as connection:
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [lock]).fetchone()
+            if row is None or not row[0]:
+                yield None
+                return
+            try:
+                yield connection
+            finally:
+                # closing is noticed some time later, and the next may ask before
+                if not connection.closed:
+                    connection.execute("SELECT pg_advisory_unlock(%s)", [lock])
+
+    @contextmanager
     def reading(self) -> Iterator[Connection[Any]]:
         """A connection of the pool for one transaction. Raises Unavailable when the database does not answer."""
         try:
@@ -125,3 +140,9 @@ def _utc(connection: Connection[Any]) -> None:
     connection.execute("SET TIME ZONE 'UTC'")
     if not connection.autocommit:
         connection.commit()
+
+
+def text_array(values: Sequence[str]) -> str:
+    """Texts as a literal of PostgreSQL's `text[]`: psycopg's own way takes ten times as long."""
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return '{"' + '","'.join(quoted) + '"}' if values else "{}"

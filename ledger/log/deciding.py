@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from ledger.claims import Claim, Recorded, decode
 from ledger.decisions import Overlay, World, decide_unit
@@ -14,8 +15,7 @@ Unit = Sequence[Claim]
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """Where a claim stands in the log. `duplicate`: it stood there before; nothing was appended for it now."""
 
     position: int

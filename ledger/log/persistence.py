@@ -125,19 +125,10 @@ class EntryRecorder(PostgresApplicationRecorder):
         if connection is None:
             raise ProgrammingError("events enter the log through Ledger.append, which decides them first")
         entries = cast(Iterable[StoredEntry], stored_events)
-        names: list[tuple[str, str, int, str]] = []
         if kwargs["copy"]:
-            with connection.cursor() as cursor:
-                with cursor.copy(COPY_ENTRIES) as copy:
-                    copy.set_types(list(ENTRY_COLUMNS.values()))
-                    for entry in entries:
-                        copy.write_row(entry.row)
-                        names.extend(entry.names)
-                with cursor.copy(COPY_NAMES) as copy:
-                    copy.set_types(list(NAME_COLUMNS.values()))
-                    for name in names:
-                        copy.write_row(name)
+            copy_entries(connection, entries)
             return None
+        names: list[tuple[str, str, int, str]] = []
         rows = []
         for entry in entries:
             rows.append(entry.row)
@@ -235,7 +226,11 @@ class LedgerFactory(PostgresFactory):
 
 def stored_entry(recorded: Recorded) -> StoredEntry:
     """The entry of a recorded event: its bytes, the columns beside them, and what it names."""
-    entry = encode(recorded)
+    return entry_of(recorded, encode(recorded))
+
+
+def entry_of(recorded: Recorded, entry: bytes) -> StoredEntry:
+    """The entry that has these bytes, which a recorded event was read from or written to."""
     return StoredEntry(
         recorded.stream,
         recorded.version,
@@ -261,6 +256,21 @@ def stored_entry(recorded: Recorded) -> StoredEntry:
             if (subject := getattr(recorded.data, field)) is not None
         ),
     )
+
+
+def copy_entries(connection: Connection[Any], entries: Iterable[StoredEntry]) -> None:
+    """Put entries and what they name into their tables, within the caller's transaction."""
+    names: list[tuple[str, str, int, str]] = []
+    with connection.cursor() as cursor:
+        with cursor.copy(COPY_ENTRIES) as copy:
+            copy.set_types(list(ENTRY_COLUMNS.values()))
+            for entry in entries:
+                copy.write_row(entry.row)
+                names.extend(entry.names)
+        with cursor.copy(COPY_NAMES) as copy:
+            copy.set_types(list(NAME_COLUMNS.values()))
+            for name in names:
+                copy.write_row(name)
 
 
 def environment(conninfo: str) -> dict[str, str]:

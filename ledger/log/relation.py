@@ -6,7 +6,7 @@ read this relation then need no arithmetic on times. Personal and unlisted field
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from psycopg import Connection, sql
@@ -54,8 +54,9 @@ FIRST_DAY = {
 }
 """The first day of what a calendrical kind names."""
 MIDNIGHT = sql.SQL("{}::timestamp")
-VIEW = sql.SQL(
-    "CREATE VIEW log.events AS SELECT {columns} FROM log.entries AS entry CROSS JOIN LATERAL "
+VIEW = sql.SQL("CREATE VIEW log.events AS {}")
+TYPED = sql.SQL(
+    "SELECT {columns} FROM log.entries AS entry CROSS JOIN LATERAL "
     "json_to_record(convert_from(entry.entry, 'UTF8')::json -> 'data') AS data({fields})"
 )
 TEXT_OF_ENTRY = sql.SQL("(convert_from(entry.entry, 'UTF8')::json ->> {})")
@@ -70,10 +71,18 @@ KEEP_DIGEST = (
 
 def events_view(columns: Mapping[str, str]) -> sql.Composed:
     """The view's definition for data columns `columns` (name → kind, as in `ledger.events.COLUMNS`)."""
+    return VIEW.format(typed_entries(ENVELOPE, columns))
+
+
+def typed_entries(envelope: Iterable[str], columns: Mapping[str, str]) -> sql.Composed:
+    """The query for some of the view's columns: of the envelope, and of the data. It calls the rows of the log `entry`.
+
+    Every column that is asked for costs each row, whether or not it is used.
+    """
     data = {name: kind for name, kind in columns.items() if name not in ENVELOPE}
-    return VIEW.format(
+    return TYPED.format(
         columns=sql.SQL(", ").join(
-            [sql.SQL("{} AS {}").format(_envelope(name), sql.Identifier(name)) for name in ENVELOPE]
+            [sql.SQL("{} AS {}").format(_envelope(name), sql.Identifier(name)) for name in envelope]
             + [sql.SQL("{} AS {}").format(_field(name, kind), sql.Identifier(name)) for name, kind in data.items()]
         ),
         fields=sql.SQL(", ").join(

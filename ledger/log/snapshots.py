@@ -15,6 +15,7 @@ from psycopg import Cursor
 
 from ledger.claims import decode
 from ledger.decisions import NOTHING, Key, Snapshot, fold
+from ledger.log.database import text_array
 
 STREAMS = """
 SELECT asked.aggregate, asked.subject, entry.version, entry.entry
@@ -66,17 +67,16 @@ class Snapshots(Repository[str]):
     def ask(self, cursor: Cursor[Any], keys: Collection[Key]) -> None:
         """Send the query of `load`; `answer` takes its result."""
         if keys:
-            cursor.execute(STREAMS, [[key[0] for key in keys], [key[1] for key in keys]])
+            cursor.execute(STREAMS, [text_array([key[0] for key in keys]), text_array([key[1] for key in keys])])
 
     def answer(self, cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, Snapshot]:
-        """The snapshots of the streams that were asked for."""
+        """The snapshots of the streams that were asked for; those in which something is recorded are kept."""
         found = dict.fromkeys(keys, NOTHING)
         if found:
             for key, rows in groupby(cursor, key=lambda row: (row[0], row[1])):
                 entries = [decode(row[3]) for row in rows]
                 found[key] = Snapshot(entries[-1].version, fold(key[0], entries))
-        for key, snapshot in found.items():
-            self.keep(key, snapshot)
+                self.keep(key, found[key])
         return found
 
 

@@ -59,12 +59,13 @@ COLUMNS: dict[str, Kind] = {
     "occurred_at": "time",
     "recorded_at": "time",
 }
-NEEDED = ("aggregate", "subject", "position", "type", "occurred_at", "recorded_at", *(field for field, _ in REFERENCES))
+NAMING = tuple(field for field, _ in REFERENCES)
+NEEDED = ("aggregate", "subject", "position", "type", "occurred_at", "recorded_at", *NAMING)
 OPENING = [name for name, kind in CATALOGUE.items() if kind.opens]
 
 
 def _anomalies(inputs: Inputs) -> ir.Table:
-    events = inputs.stage("events", inputs.events(*WATCHED).select(*NEEDED))
+    events = inputs.stage("events", inputs.events(*WATCHED, fields=NAMING).select(*NEEDED))
     opening = events.filter(events.type.isin(OPENING))
     opened = opening.group_by("aggregate", "subject").agg(opened_at=opening.occurred_at.min())
     odd = events.inner_join(inputs.stage("opened", opened), ["aggregate", "subject"])

@@ -18,6 +18,7 @@ from ledger.rulebook.model import Target
 from ledger.rulebook.rules import Rules, Versioned
 from projections.tables.definition import Inputs, beside, without
 from projections.tables.expressions import CLOCK_COLUMNS, condition
+from projections.tables.fold import how_many
 
 DAY_US = 86_400_000_000
 SHIFT_US = DAY_US * 1_000_000  # keeps the remainder positive for instants before 1970
@@ -247,8 +248,8 @@ def _pauses(clocks: ir.Table, clocked: Clocked, keys: list[str], inputs: Inputs,
     summed = each.group_by(keys).agg(
         shift_us=each.length.sum(where=each.counts),
         inside_us=(each.in_back - each.in_from).sum(where=each.until_at.notnull()),
-        standing=each.count(where=each.counts & each.back_at.isnull()) > 0,
-        lost=each.count(where=each.counts & each.lost) > 0,
+        standing=how_many(each.counts & each.back_at.isnull()) > 0,
+        lost=how_many(each.counts & each.lost) > 0,
     )
     joined = beside(inputs, f"{stage}_paused", clocks, summed, keys)
     return joined.mutate(

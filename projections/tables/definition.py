@@ -6,7 +6,7 @@ midnight as if it were UTC, so that no engine does time arithmetic of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,8 +33,12 @@ class Inputs(Protocol):
 
     rules: Rules
 
-    def events(self, *aggregates: str) -> ir.Table:
-        """Effective events of the subjects in question: not voided, in order of `seq` within (aggregate, subject)."""
+    def events(self, *aggregates: str, fields: Iterable[str] | None = None) -> ir.Table:
+        """Effective events of the subjects in question: not voided, in order of `seq` within (aggregate, subject).
+
+        With the fields of all that they can tell, or of some: where several aggregates are taken together, each field
+        that is not needed is a column of nothing for most.
+        """
 
     def scoped(self, table: str) -> ir.Table:
         """Rows of another table that has the same first key column, for the keys in question."""

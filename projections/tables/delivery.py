@@ -85,7 +85,7 @@ MILESTONE = {"set_at": first_at(*SET), "due_at": last("due_at", *SET), "reached_
 
 
 def _milestones(inputs: Inputs) -> ir.Table:
-    events = inputs.events("delivery", "plan")
+    events = inputs.events("delivery", "plan", fields=("milestone_id", "due_at"))
     events = events.filter(events.milestone_id.notnull())
     by = {"aggregate": events["aggregate"], "subject": events.subject, "milestone_id": events.milestone_id}
     rows = fold(events, by, MILESTONE)

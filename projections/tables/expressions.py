@@ -66,7 +66,8 @@ def bind(expression: Expression, rows: ir.Table) -> ir.Value:
         case "not":
             return ~args[0]
         case "is null":
-            return args[0].isnull()
+            # whether something is null is itself never null; and Spark does not read `a IS NULL IS NULL`
+            return ibis.literal(False) if expression.args[0].op == "is null" else args[0].isnull()
         case "in":
             return args[0].isin([arg.value for arg in expression.args[1:]])
         case "coalesce":

@@ -83,11 +83,11 @@ class Spec:
         """The cell as an aggregation over a subject's events."""
         match self.pick:
             case "count":
-                return events.count(where=self._told(events))
+                return how_many(self._told(events))
             case "distinct":
                 return events[self.field].nunique(where=self._told(events))
             case "ever":
-                return events.count(where=self._told(events)) > 0
+                return how_many(self._told(events)) > 0
             case "status":
                 state = ibis.cases(
                     *((events.type == kind, ibis.literal(text, "string")) for kind, text in self.states),
@@ -156,6 +156,14 @@ def ever(*types: str, **where: object) -> Spec:
 
 def status(states: Mapping[str, str], **where: object) -> Spec:
     return Spec("status", tuple(states), where=tuple(where.items()), states=tuple(states.items()))
+
+
+def how_many(told: ir.BooleanValue) -> ir.IntegerScalar:
+    """The number of rows of which something holds, 0 where it holds of none.
+
+    (`count(where=…)` compiles to a sum for Spark, which is NULL where nobody knows of any row whether it holds.)
+    """
+    return ibis.ifelse(told, ibis.literal(1, "int64"), ibis.null("int64")).count()
 
 
 def fold(events: ir.Table, by: Mapping[str, ir.Value], cells: Mapping[str, Spec]) -> ir.Table:

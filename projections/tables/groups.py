@@ -57,7 +57,8 @@ def group_reach(table: str, groups: str, key: str) -> Reach:
 
 def _whole_groups(changed: ir.Table, inputs: Inputs, *, groups: str, key: str) -> ir.Table:
     stood = inputs.table(groups)
-    changed = changed.select(key)
+    # what neither was merged before nor is now belongs to no group
+    changed = changed.filter(changed.merged_into.notnull()).select(key)
     survivors = stood.semi_join(changed, key).select(survivor_id="survivor_id")
     sharing = stood.semi_join(survivors, "survivor_id").select(key)
     survived = stood.semi_join(changed, stood.survivor_id == changed[key]).select(key)

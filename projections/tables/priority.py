@@ -16,7 +16,7 @@ from ledger.rulebook.model import PriorityRule
 from ledger.rulebook.rules import Rules
 from projections.tables.definition import Inputs, beside
 from projections.tables.expressions import bind, condition
-from projections.tables.fold import kinds, last
+from projections.tables.fold import how_many, kinds, last
 
 ASSESSED = "requirement.assessed"
 MARKS = {
@@ -83,7 +83,7 @@ def ruled(requirements: ir.Table, assessments: ir.Table, inputs: Inputs, known: 
         rule_score=assessments.score.sum().cast("int64"),
         ruled_at=assessments.assessed_at.max(),
         levels=assessments.rule_priority.nunique(),
-        against=assessments.count(where=assessments.against_strategy.fill_null(False)),
+        against=how_many(assessments.against_strategy),
     )
     rows = beside(inputs, "sums", requirements, sums, ["requirement_id"])
     rows = rows.mutate(

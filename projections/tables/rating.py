@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import ibis
 import ibis.expr.types as ir
 
@@ -19,6 +21,7 @@ RATING = {
     "rated_at": last_at(RATED, FEEDBACK, SURVEYED),
 }
 CUSTOMER = last("customer_id", FEEDBACK)
+TOLD = ("rating_id", "aspect", "score", "scale", "customer_id")
 OF_CONTACT = ("customer_id", "channel", "merged_into")
 COLUMNS: dict[str, Kind] = {
     "aggregate": "text",
@@ -32,7 +35,7 @@ COLUMNS: dict[str, Kind] = {
 
 
 def _ratings(inputs: Inputs) -> ir.Table:
-    events = inputs.events("contact", "delivery", "survey")
+    events = inputs.events("contact", "delivery", "survey", fields=TOLD)
     events = events.filter(events.type.isin([RATED, FEEDBACK, SURVEYED]))
     by = {"aggregate": events["aggregate"], "subject": events.subject, "rating": rating_of(events)}
     rows = fold(events, by, {**RATING, "given_by": CUSTOMER})
@@ -48,6 +51,13 @@ def _ratings(inputs: Inputs) -> ir.Table:
         aspect=ibis.ifelse(rows["aggregate"] == "delivery", "delivery", rows.aspect),
     )
     return rows.select(*COLUMNS)
+
+
+def _rated(changed: ir.Table, inputs: Inputs, *, aggregate: str, key: str) -> ir.Table:
+    """Those of the changed subjects that have ratings: a rating has its row whatever else is known."""
+    rows = inputs.table("ratings")
+    rows = rows.filter(rows["aggregate"] == aggregate)
+    return rows.semi_join(changed, rows.subject == changed[key]).select("aggregate", "subject")
 
 
 def rating_of(events: ir.Table) -> ir.Value:
@@ -74,12 +84,12 @@ RATINGS = Table(
         Reach(
             "contacts",
             ("contact_id", *OF_CONTACT),
-            lambda changed, _: changed.select(aggregate=ibis.literal("contact"), subject="contact_id"),
+            partial(_rated, aggregate="contact", key="contact_id"),
         ),
         Reach(
             "surveys",
             ("survey_id", "customer_id", "channel"),
-            lambda changed, _: changed.select(aggregate=ibis.literal("survey"), subject="survey_id"),
+            partial(_rated, aggregate="survey", key="survey_id"),
         ),
     ),
 )

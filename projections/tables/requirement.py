@@ -97,7 +97,7 @@ def _requirements(inputs: Inputs) -> ir.Table:
 def _below(changed: ir.Table, inputs: Inputs) -> ir.Table:
     """The changed requirements, and all that share a survivor with them now."""
     groups = inputs.table("requirement_groups")
-    changed = changed.select("requirement_id")
+    changed = changed.filter(changed.merged_into.notnull()).select("requirement_id")
     survivors = groups.semi_join(changed, "requirement_id").select("survivor_id")
     sharing = groups.semi_join(survivors, "survivor_id").select("requirement_id")
     under = groups.semi_join(changed, groups.survivor_id == changed.requirement_id).select("requirement_id")

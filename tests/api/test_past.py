@@ -196,7 +196,7 @@ def test_a_process_that_stops_does_not_wait_for_its_replays(
 ) -> None:
     begun = threading.Event()
 
-    def endless(_ledger: object, _kind: object, progress: Progress) -> dict[str, Any]:
+    def endless(_ledger: object, _kind: object, progress: Progress, *_more: object) -> dict[str, Any]:
         while True:
             progress("writing", 1, 2)
             begun.set()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import httpx
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 
@@ -102,6 +105,36 @@ def test_csv_by_accept_and_by_parameter(local: httpx.Client) -> None:
         told = list(csv.DictReader(io.StringIO(answer.text)))
         assert [row["contact_id"] for row in told] == [row["contact_id"] for row in rows]
         assert [row["received_at"] for row in told] == [row["received_at"] for row in rows]
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+@pytest.mark.parametrize("path", ["/v1/tables/contacts", "/v1/tables/milestones", "/v1/clocks", "/v1/surveys/due"])
+def test_arrow_and_parquet_hold_the_same_rows(local: httpx.Client, form: str, path: str) -> None:
+    told = local.get(path, params={"limit": 50}).json()
+    media_type = {"arrow": "application/vnd.apache.arrow.stream", "parquet": "application/vnd.apache.parquet"}[form]
+    for asked in (
+        {"params": {"limit": 50, "format": form}},
+        {"params": {"limit": 50}, "headers": {"accept": media_type}},
+    ):
+        answer = local.get(path, **asked)
+        assert answer.headers["content-type"] == media_type
+        assert answer.headers["ledger-position"] == str(told["position"])
+        assert answer.headers.get("ledger-next-cursor") == told["next_cursor"]
+        read = (
+            pyarrow.parquet.read_table if form == "parquet" else lambda file: pyarrow.ipc.open_stream(file).read_all()
+        )
+        found = read(io.BytesIO(answer.content))
+        assert found.column_names == list(told["columns"])
+        rows = [
+            {name: _as_json(told["columns"][name], value) for name, value in row.items()} for row in found.to_pylist()
+        ]
+        assert rows == told["rows"]
+
+
+def _as_json(kind: str, value: Any) -> Any:
+    if value is None or kind not in ("time", "day"):
+        return value
+    return value.isoformat() if kind == "day" else f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def test_clocks_run_out_in_order(local: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from tests.benchmarks import appends, replaying, report, rules, visibility
+from tests.benchmarks import appends, replaying, report, rules, scale, visibility
 from tests.benchmarks.running import Bench, bench
 from tests.benchmarks.sections import Section
 
@@ -25,7 +25,9 @@ def main() -> None:
         "single": lambda run: appends.singles(run, asked.rounds, asked.seconds),
         "batches": lambda run: appends.batches(run, asked.rounds, asked.seconds),
         "visible": lambda run: visibility.visible(run, 2 * asked.seconds),
+        "lag": lambda run: visibility.lag(run, asked.minutes, asked.rate),
         "backlog": lambda run: replaying.backlog(run, asked.events),
+        "long": lambda run: scale.rebuilt(run, asked.sizes),
         "rules": lambda run: rules.what_if(run, asked.requirements),
     }
     with bench() as run:
@@ -43,10 +45,14 @@ def main() -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures the ledger.")
-    parser.add_argument("--only", nargs="+", choices=("single", "batches", "visible", "backlog", "rules"), default=[])
+    parts = ("single", "batches", "visible", "lag", "backlog", "long", "rules")
+    parser.add_argument("--only", nargs="+", choices=parts, default=[])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server")
     parser.add_argument("--seconds", type=int, default=5, help="length of a turn; twice that for each steady rate")
+    parser.add_argument("--minutes", type=float, default=0.5, help="length of the steady load that lag is shown over")
+    parser.add_argument("--rate", type=int, default=1_000, help="events a second of that load")
     parser.add_argument("--events", type=int, default=50_000, help="length of the simulated history")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000], help="lengths of long logs")
     parser.add_argument("--requirements", type=int, default=100_000, help="how many a rule book is tried over")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name} of the reference")
     asked = parser.parse_args()

@@ -14,14 +14,12 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 from fastapi import FastAPI
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, StringConstraints
 
 from api.http.serving import listen, serve_here
+from tests.benchmarks.running import library_settings
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-POOL = "15"
-"""Connections of the library's pool: with more, or fewer than ten, it answered fewer requests."""
 
 
 class Data(BaseModel):
@@ -56,19 +54,7 @@ class Contact(Aggregate):
 
 
 def build(conninfo: str) -> FastAPI:
-    place = conninfo_to_dict(conninfo)
-    application: Application[UUID] = Application(
-        {
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "POSTGRES_DBNAME": str(place["dbname"]),
-            "POSTGRES_HOST": str(place["host"]),
-            "POSTGRES_PORT": str(place.get("port", "5432")),
-            "POSTGRES_USER": str(place["user"]),
-            "POSTGRES_PASSWORD": "unused",
-            "POSTGRES_POOL_SIZE": POOL,
-            "POSTGRES_MAX_OVERFLOW": "0",
-        }
-    )
+    application: Application[UUID] = Application(library_settings(conninfo))
     app = FastAPI()
 
     @app.get("/readyz")

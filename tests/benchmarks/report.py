@@ -13,9 +13,11 @@ import psutil
 import psycopg
 
 from tests.benchmarks.running import Bench
-from tests.benchmarks.sections import Section
+from tests.benchmarks.sections import Section, number
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "benchmarks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+BAR = 40
+"""Characters of the longest bar."""
 SERVER = "SELECT current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')"
 
 
@@ -40,6 +42,8 @@ def load() -> str:
 
 def section(told: Section, before: str, after: str) -> str:
     lines = [f"## {told.title}", "", told.how, "", *table(told.header, told.rows), ""]
+    if told.bars:
+        lines += ["```text", *drawn(told.bars), "```", ""]
     return "\n".join([*lines, f"Load averages of the machine: {before} before, {after} after.", ""])
 
 
@@ -51,6 +55,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
         for line in (header, *rows)
     ]
     return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+
+
+def drawn(bars: Sequence[tuple[str, float]]) -> list[str]:
+    """Bars from nought, one a line, each with its figure."""
+    name, most = max(len(label) for label, _ in bars), max(value for _, value in bars)
+    return [f"{label:>{name}} {'█' * max(1, round(BAR * value / most)):{BAR}} {number(value)}" for label, value in bars]
 
 
 def page(about: Sequence[str], sections: Sequence[str]) -> str:

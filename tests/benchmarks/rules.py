@@ -18,7 +18,12 @@ YEAR_US = 365 * 86_400_000_000
 HOUR_US = 3_600_000_000
 BEGIN = instant_us(datetime(2026, 1, 1, tzinfo=UTC))
 TOLD = (
-    ("requirement", "requirement.captured", 0, {"source_kind": "'contact'", "channel": "'email'", "key": "n % 5 = 0"}),
+    (
+        "requirement",
+        "requirement.captured",
+        0,
+        {"source_kind": "'contact'", "channel": "'email'", "customer_id": "'C' || n % 10000"},
+    ),
     ("requirement", "requirement.classified", 1, {"kano": "'performance'", "archive_class": "'new_feature'"}),
     (
         "requirement",
@@ -81,7 +86,8 @@ def what_if(bench: Bench, requirements: int) -> Section:
 
 def _tell(replay: Replay, requirements: int) -> None:
     """Put the events into the engine, as if they had been read from a log."""
-    replay.create("raw_events", replay.recipe.raw)
+    for aggregate, events in replay.recipe.events.items():
+        replay.create(f"raw_{aggregate}", events.raw)
     for nth, (aggregate, kind, hours, fields) in enumerate(TOLD):
         version = [each for each, *_ in TOLD[:nth]].count(aggregate) + 1
         columns = {
@@ -96,7 +102,7 @@ def _tell(replay: Replay, requirements: int) -> None:
         }
         names = ", ".join(f'"{name}"' for name in columns)
         replay.connection.execute(
-            f"INSERT INTO raw_events ({names}) SELECT {', '.join(columns.values())} "
-            f"FROM (SELECT n, {BEGIN} + n * {YEAR_US} // {requirements} AS began "
+            f"INSERT INTO raw_{aggregate} ({names}) SELECT {', '.join(columns.values())} "
+            f"FROM (SELECT n, {BEGIN} + n * {YEAR_US // requirements} AS began "
             f"FROM range({requirements}) AS numbers(n))"
         )

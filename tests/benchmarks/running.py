@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.log.application import Ledger
 from ledger.log.embedded import embedded_server, release
@@ -27,6 +27,8 @@ from replays.founding import found
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+POOL = "15"
+"""Connections of the library's pool: with more, or fewer than ten, its endpoint answered fewer requests."""
 
 
 class DidNotStart(Exception):
@@ -93,6 +95,14 @@ class Bench:
                 yield Address("127.0.0.1", port, "/v1/events", f"Bearer {secret}"), conninfo
 
     @contextmanager
+    def projector_held(self, conninfo: str) -> Iterator[None]:
+        """Have the projector of a served ledger wait, as if another process projected."""
+        with psycopg.connect(conninfo) as connection:
+            connection.execute("SELECT 1 FROM log.tracking WHERE application_name LIKE 'generation_%' FOR UPDATE")
+            yield
+            connection.rollback()
+
+    @contextmanager
     def library(self) -> Iterator[tuple[Address, str]]:
         """The endpoint to compare with, over a fresh database."""
         with self.database() as conninfo:
@@ -132,6 +142,21 @@ def bench() -> Iterator[Bench]:
     finally:
         release(server)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def library_settings(conninfo: str) -> dict[str, str]:
+    """How the eventsourcing library is told of a database."""
+    place = conninfo_to_dict(conninfo)
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": str(place["dbname"]),
+        "POSTGRES_HOST": str(place["host"]),
+        "POSTGRES_PORT": str(place.get("port", "5432")),
+        "POSTGRES_USER": str(place["user"]),
+        "POSTGRES_PASSWORD": "unused",
+        "POSTGRES_POOL_SIZE": POOL,
+        "POSTGRES_MAX_OVERFLOW": "0",
+    }
 
 
 def _free_port() -> int:

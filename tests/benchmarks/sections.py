@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Section:
-    """A table of figures under a title, with a sentence on how they were taken."""
+    """A table of figures under a title, with a sentence on how they were taken, and some of them drawn as bars."""
 
     title: str
     how: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    bars: Sequence[tuple[str, float]] = ()
 
 
 def number(value: float) -> str:

@@ -24,7 +24,9 @@ REACHED = (
 LOOK_SECONDS = 0.002
 SETTLE_SECONDS = 20.0
 CONNECTIONS = 16
-WARM_UP_SECONDS = 2.0
+WARM_UP_SECONDS = 5.0
+INTERVALS = 6
+"""Into how many parts the time of steady load is cut, to see whether the lag grows."""
 
 
 @dataclass
@@ -101,28 +103,79 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """An answer: when it came, how long it took, and how long after it its position was in the tables."""
+
+    came: float
+    answered_ms: float
+    milliseconds: float
+    never: bool
+
+
+async def _watched(address: Address, conninfo: str, rate: int, size: int, seconds: float) -> tuple[float, list[Seen]]:
+    """Send at a steady rate, after warming up, and watch the tables: when it began, and every answer."""
+    watch = Watch(conninfo)
+    await send(address, rate, size, WARM_UP_SECONDS, "warm")
+    begun = time.perf_counter()
+    answers = await send(address, rate, size, seconds, "cold")
+    await asyncio.to_thread(watch.stop, max(position for _, position, _ in answers))
+    end = time.perf_counter()
+    found = ((came, took, watch.seen(position)) for came, position, took in answers)
+    return begun, [
+        Seen(came, took * 1000, max(0.0, (end if seen is None else seen) - came) * 1000, seen is None)
+        for came, took, seen in found
+    ]
+
+
+def lag(bench: Bench, minutes: float, rate: int) -> Section:
+    """One server under a steady load for minutes: whether its tables keep up, or fall behind little by little."""
+    seconds = minutes * 60
+    with bench.served() as (address, conninfo):
+        begun, seen = asyncio.run(_watched(address, conninfo, rate, len(LIFE), seconds))
+    parts: list[list[Seen]] = [[] for _ in range(INTERVALS)]
+    for each in seen:
+        parts[min(INTERVALS - 1, int((each.came - begun) / seconds * INTERVALS))].append(each)
+    rows = []
+    for nth, part in enumerate(parts):
+        delays = [each.milliseconds for each in part]
+        told = [min(delays), quantile(delays, 0.5), quantile(delays, 0.99), max(delays)] if delays else []
+        rows.append(
+            (
+                f"{nth * seconds / INTERVALS:.0f}–{(nth + 1) * seconds / INTERVALS:.0f}",
+                number(len(part) * len(LIFE)),
+                *(number(each) for each in told),
+                *("" for _ in range(4 - len(told))),
+                str(sum(each.never for each in part)),
+            )
+        )
+    return Section(
+        "Lag under a steady load",
+        f"{rate:,} events a second asked for over {minutes:g} min, as above ({len(LIFE)} a request), on one server: "
+        "from the answer until the tables hold it, for each stretch of the time. `--minutes` and `--rate` set how long "
+        "and how much.",
+        ("seconds", "events", "least ms", "median ms", "p99 ms", "most ms", "never seen"),
+        rows,
+    )
+
+
 def visible(bench: Bench, seconds: int, rates: tuple[int, ...] = (200, 1_000, 2_000)) -> Section:
     """One server, one rate after another, a new database each."""
     rows = []
     for rate in rates:
         size = 1 if rate <= 200 else len(LIFE)
         with bench.served() as (address, conninfo):
-            watch = Watch(conninfo)
-            asyncio.run(send(address, rate, size, WARM_UP_SECONDS, "warm"))
-            begun = time.perf_counter()
-            answers = asyncio.run(send(address, rate, size, seconds, "cold"))
-            took = max(came for came, _, _ in answers) - begun
-            watch.stop(max(position for _, position, _ in answers))
-        end = time.perf_counter()
-        delays = [max(0.0, (watch.seen(position) or end) - came) * 1000 for came, position, _ in answers]
-        late = sum(watch.seen(position) is None for _, position, _ in answers)
+            begun, seen = asyncio.run(_watched(address, conninfo, rate, size, seconds))
+        delays = [each.milliseconds for each in seen]
+        late = sum(each.never for each in seen)
+        took = max(each.came for each in seen) - begun
         p99 = quantile(delays, 0.99)
         rows.append(
             (
                 number(rate),
                 str(size),
-                number(len(answers) * size / took),
-                number(quantile([each * 1000 for _, _, each in answers], 0.5)),
+                number(len(seen) * size / took),
+                number(quantile([each.answered_ms for each in seen], 0.5)),
                 number(quantile(delays, 0.5)),
                 number(quantile(delays, 0.95)),
                 number(p99),

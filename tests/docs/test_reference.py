@@ -24,10 +24,13 @@ from projections.tables import READABLE
 from projections.tables.standing import STANDING
 
 Pages = dict[str, str]
+MEASURED = "benchmarks.md"
+"""The page that is not made of the code but of what it was seen to do."""
 
 
 def test_the_reference_is_what_the_code_makes(root: Path, reference: Pages) -> None:
     written = {file.name: file.read_text("utf-8") for file in (root / "docs" / "reference").iterdir()}
+    written.pop(MEASURED)
     stale = sorted(name for name in written.keys() | reference.keys() if written.get(name) != reference.get(name))
     assert not stale, f"{', '.join(stale)} out of date: run .venv/bin/python docs/generate.py"
 

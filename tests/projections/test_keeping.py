@@ -12,8 +12,8 @@ from ledger.rulebook.loading import default_text
 from ledger.rulebook.rules import in_force
 from projections import compiled, keeping
 from projections.keeping import IS_KEPT, fingerprint, keep, keep_recipe, recall
+from projections.procedure import UNPLACED, unplaced
 from projections.recipes import RECIPES, recipe
-from projections.statements import UNPLACED, unplaced
 
 OLDER = (
     "INSERT INTO projections.compiled (fingerprint, made, recipe, kept_at) "

@@ -122,24 +122,28 @@ class Both:
 def test_deadlines_and_elapsed_time_are_those_of_the_open_minutes(postgres: str) -> None:
     with psycopg.connect(postgres) as connection:
         connection.execute("SET jit TO off")
-        engines = Both(connection)
+        agree(Both(connection), 8)
 
-        @settings(max_examples=8, deadline=None)
-        @given(drawn=calendars(), seed=st.integers(0, 2**32))
-        def agree(drawn: Drawn, seed: int) -> None:
-            try:
-                told = book(drawn)
-            except BadRuleBook as error:
-                assume("runs into" not in str(error))
-                raise
-            looked = drawn.minutes(LOOKED_AT)
-            rows = drawn_rows(random.Random(seed))
-            found = worked_out(engines, told, looked, rows)
-            for nth, row in enumerate(rows):
-                for name, value in expected(looked, row).items():
-                    assert {engine[nth][name] for engine in found} == {value}, (drawn, row, name)
 
-        agree()
+def agree(engines: Both, examples: int) -> None:
+    """On drawn calendars every engine tells what counting minutes tells."""
+
+    @settings(max_examples=examples, deadline=None)
+    @given(drawn=calendars(), seed=st.integers(0, 2**32))
+    def told_alike(drawn: Drawn, seed: int) -> None:
+        try:
+            told = book(drawn)
+        except BadRuleBook as error:
+            assume("runs into" not in str(error))
+            raise
+        looked = drawn.minutes(LOOKED_AT)
+        rows = drawn_rows(random.Random(seed))
+        found = worked_out(engines, told, looked, rows)
+        for nth, row in enumerate(rows):
+            for name, value in expected(looked, row).items():
+                assert {engine[nth][name] for engine in found} == {value}, (drawn, row, name)
+
+    told_alike()
 
 
 def worked_out(engines: Both, told: RuleBook, looked: Minutes, rows: Any) -> list[dict[int, dict[str, Any]]]:
