@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, with_config
 from rapidfuzz import fuzz, process
+from typing_extensions import TypedDict
 
 from ledger.errors import Invalid, problems
 from ledger.events import CATALOGUE
@@ -56,21 +57,26 @@ class Recorded(Occurrence):
     recorded_by: str
 
 
-class Envelope(BaseModel):
-    """The attributes around an event's data, as the sender gives them."""
+@with_config(ConfigDict(extra="forbid"))
+class Envelope(TypedDict):
+    """The attributes around an event's data, as the sender gives them.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    A dict and not a model: a claim takes its values over at once, and that is a third of the time.
+    """
 
     id: Id
     source: Source
     subject: Id
     occurred_at: Instant
-    actor: Id | None = None
-    reason: Personal | None = None
-    correlation_id: Id | None = None
-    causation_id: Id | None = None
-    expected_version: Version | None = None
-    recorded_at: Instant | None = None
+    actor: NotRequired[Id | None]
+    reason: NotRequired[Personal | None]
+    correlation_id: NotRequired[Id | None]
+    causation_id: NotRequired[Id | None]
+    expected_version: NotRequired[Version | None]
+    recorded_at: NotRequired[Instant | None]
+
+
+_envelope = TypeAdapter(Envelope).validator.validate_python
 
 
 def claim(
@@ -90,16 +96,16 @@ def claim(
         raise Invalid([("type", _unknown(type))])
     found = []
     try:
-        envelope = Envelope.model_validate({**attributes, "subject": subject})
+        envelope = _envelope({**attributes, "subject": subject})
     except ValidationError as error:
         found += problems(error)
     try:
-        event = known.model.model_validate({} if data is None else data)
+        event = known.validate({} if data is None else data)
     except ValidationError as error:
         found += problems(error, "data")
     if found:
         raise Invalid(found)
-    return Claim(type=known.name, aggregate=known.aggregate or UNPLACED, data=event, **envelope.__dict__)
+    return Claim(type=known.name, aggregate=known.aggregate or UNPLACED, data=event, **envelope)
 
 
 def _unknown(type_name: object) -> str:
@@ -160,7 +166,7 @@ def decode(entry: bytes) -> Recorded:
     """The entry ``encode`` gave these bytes for. Raises Invalid when they are none."""
     try:
         document = orjson.loads(entry)
-        data = CATALOGUE[document["type"]].model.model_validate(document.pop("data"))
+        data = CATALOGUE[document["type"]].validate(document.pop("data"))
         document["occurred_at"] = datetime.fromisoformat(document["occurred_at"])
         document["recorded_at"] = datetime.fromisoformat(document["recorded_at"])
         return Recorded(data=data, **document)

@@ -6,7 +6,7 @@ events share: every field that is neither personal nor unlisted is a column, and
 Schema of a type's data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -55,6 +55,8 @@ class EventType:
     opens: bool
     example: Mapping[str, Any]
     fields: tuple[Field, ...]
+    validate: Callable[[Any], Any]
+    """`model.model_validate` without the arguments it takes beside the data: what is done for every event."""
 
     def names(self, data: Event) -> list[tuple[str, str, str]]:
         """The entities ``data`` names, as (aggregate, subject, field)."""
@@ -130,6 +132,7 @@ def _catalogue() -> dict[str, EventType]:
             opens=model.about.opens,
             example=model.about.example,
             fields=_fields(model),
+            validate=model.__pydantic_validator__.validate_python,
         )
         for model in models
     }

@@ -45,6 +45,18 @@ class Settings(BaseSettings):
     queue_events: int = Field(
         default=20_000, ge=1, description="Most events waiting to be appended before requests are answered with 503."
     )
+    queue_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="How long the event that waits longest to be appended may have waited before requests are answered "
+        "with 503, in seconds.",
+    )
+    queue_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024,
+        description="Most bytes of request bodies that are read or wait to be appended, of all requests together, "
+        "before requests are answered with 503.",
+    )
     transaction_events: int = Field(
         default=4_000, ge=1, description="Most events taken together into one append transaction."
     )

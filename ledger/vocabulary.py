@@ -86,6 +86,8 @@ def instant(value: object) -> datetime:
             value = datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(f"not an RFC 3339 time; write it like {EXAMPLE_TIME}") from None
+        if value.tzinfo is UTC:
+            return value
     if not isinstance(value, datetime):
         raise ValueError(f"a time is text like {EXAMPLE_TIME}")
     if value.tzinfo is None or value.utcoffset() is None:

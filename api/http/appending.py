@@ -7,7 +7,7 @@ event loop but the commit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -17,11 +17,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope
 
 from api.http.access import ADMIN_TYPES, OWN_TYPES, Role, admit
+from api.http.answers import Answers
+from api.http.bodies import Bodies
 from api.http.claiming import Unclaimable, to_claim
 from api.http.doorkeeper import Doorkeeper
 from api.http.gate import Answer
 from api.http.metrics import Metrics
-from api.http.problems import FieldError, Problem, bad_request, forbidden, invalid, too_large
+from api.http.problems import FieldError, Problem, forbidden, invalid
 from api.http.refusals import problem_of, rule_of
 from api.http.wire import Received, receive
 from ledger.claims import Claim
@@ -46,7 +48,9 @@ class Appending:
         self._ledger = ledger
         self._doorkeeper = doorkeeper
         self._settings = settings
+        self._bodies = Bodies(largest=settings.max_body_bytes, together=settings.queue_bytes)
         self._metrics = metrics
+        self._answers: Answers | None = None
 
     async def __call__(self, scope: Scope, messages: Receive, request_id: str) -> Answer:
         """Append the request's events and answer. Raises a `Problem` where none of them was appended."""
@@ -62,8 +66,16 @@ class Appending:
         admit("POST", "/v1/events", None if key is None else Role(key.role))
         assert key is not None
         atomic = _atomic(scope["query_string"])
-        body = await self._body(headers, messages)
-        text = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+        body = await self._bodies.read(headers, messages)
+        try:
+            return await self._append(headers, body, key, request_id, atomic=atomic)
+        finally:
+            self._bodies.done(body)
+
+    async def _append(
+        self, headers: dict[bytes, bytes], body: bytes, key: Key, request_id: str, *, atomic: bool
+    ) -> Answer:
+        text = {name.decode("latin-1"): headers[name].decode("latin-1") for name in headers if _tells(name)}
         if len(body) > LARGE_BODY_BYTES:
             received, read = await run_in_threadpool(self._read, text, body, key)
         else:
@@ -72,28 +84,6 @@ class Appending:
         if atomic:
             return await self._all_or_nothing(received, read, key)
         return await self._each(read, key, request_id)
-
-    async def _body(self, headers: dict[bytes, bytes], messages: Receive) -> bytes:
-        limit = self._settings.max_body_bytes
-        announced = headers.get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > limit:
-            raise too_large(f"The body has {int(announced)} bytes: send at most {limit}, in several requests")
-        message = await messages()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
-            return _within(body, limit)
-        parts = [body]
-        size = len(body)
-        while message.get("more_body"):
-            message = await messages()
-            if message["type"] == "http.disconnect":
-                raise bad_request("The connection ended before the body did")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > limit:
-                raise too_large(f"The body has more than {limit} bytes: send it in several requests")
-            parts.append(part)
-        return b"".join(parts)
 
     def _read(self, headers: dict[str, str], body: bytes, key: Key) -> tuple[Received, list[Claim | Problem]]:
         received = receive(headers, body, max_events=self._settings.max_batch_events)
@@ -122,7 +112,7 @@ class Appending:
         if not claims:
             return 200, list(_JSON), orjson.dumps({"position": None, "events": []})
         try:
-            appended = await asyncio.wrap_future(self._ledger.appender.submit(claims, key.id))
+            appended = await self._answer(self._ledger.appender.submit(claims, key.id))
         except LedgerError as error:
             raise problem_of(error) from None
         self._count(appended)
@@ -135,7 +125,7 @@ class Appending:
         results = []
         highest: int | None = None
         for item, submitted in zip(read, waiting, strict=True):
-            outcome = await _outcome(submitted)
+            outcome = await self._outcome(submitted)
             if isinstance(outcome, Problem) or isinstance(item, Problem):
                 problem = outcome if isinstance(outcome, Problem) else item
                 assert isinstance(problem, Problem)
@@ -155,21 +145,26 @@ class Appending:
         except LedgerError as error:
             return problem_of(error)
 
+    async def _outcome(self, submitted: Future[list[Appended]] | Problem) -> Outcome:
+        if isinstance(submitted, Problem):
+            return submitted
+        try:
+            return (await self._answer(submitted))[0]
+        except LedgerError as error:
+            return problem_of(error)
+
+    def _answer(self, submitted: Future[list[Appended]]) -> Coroutine[Any, Any, list[Appended]]:
+        loop = asyncio.get_running_loop()
+        if self._answers is None or self._answers.loop is not loop:
+            self._answers = Answers(loop)
+        return self._answers.to(submitted)
+
     def _count(self, appended: Sequence[Appended]) -> None:
         repeated = sum(one.duplicate for one in appended)
         if repeated:
             self._metrics.duplicates.inc(repeated)
         if repeated < len(appended):
             self._metrics.appended.inc(len(appended) - repeated)
-
-
-async def _outcome(submitted: Future[list[Appended]] | Problem) -> Outcome:
-    if isinstance(submitted, Problem):
-        return submitted
-    try:
-        return (await asyncio.wrap_future(submitted))[0]
-    except LedgerError as error:
-        return problem_of(error)
 
 
 def _told(claim: Claim, appended: Appended) -> dict[str, Any]:
@@ -209,7 +204,6 @@ def _atomic(query: bytes) -> bool:
     return chosen == "true"
 
 
-def _within(body: bytes, limit: int) -> bytes:
-    if len(body) > limit:
-        raise too_large(f"The body has {len(body)} bytes: send at most {limit}, in several requests")
-    return body
+def _tells(name: bytes) -> bool:
+    """Whether a header says something about the events: its form, or an attribute in binary mode."""
+    return name == b"content-type" or name.startswith(b"ce-")

@@ -42,7 +42,7 @@ def to_claim(wire: Wire | Unread) -> Claim:
         raise Unclaimable([wire.error])
     wrong = _wrong_attributes(wire)
     attributes: dict[str, Any] = {
-        own: value for attribute, own in ATTRIBUTES.items() if (value := wire.get(attribute)) is not None
+        ATTRIBUTES[name]: value for name, value in wire.items() if name in ATTRIBUTES and value is not None
     }
     version = attributes.get("expected_version")
     # a header carries digits, and so do senders that know only text

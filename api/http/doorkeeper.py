@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from datetime import UTC, datetime
@@ -36,6 +37,7 @@ class Doorkeeper:
         self._keys = keys
         self._local = (local_token.encode("ascii"), local_key()) if local_token else None
         self._seen: dict[bytes, tuple[float, Key]] = {}
+        self._looking: dict[bytes, asyncio.Task[Key]] = {}
 
     def remembered(self, authorization: bytes) -> Key | None:
         """The key if it was looked up within `REMEMBER_SECONDS` and is still valid."""
@@ -56,15 +58,33 @@ class Doorkeeper:
             raise unauthenticated("Authorization takes the form: Bearer <key>")
         if self._local is not None and hmac.compare_digest(token, self._local[0]):
             return self._local[1]
-        key = await run_in_threadpool(self._look_up, token)
-        if len(self._seen) >= REMEMBER_KEYS:
-            self._seen.clear()
-        self._seen[authorization] = (time.monotonic(), key)
+        # all that asks with this key meanwhile waits for the one answer: else the moment it is forgotten, every request
+        # under way would take a connection of its own to the database
+        looking = self._looking.get(authorization)
+        if looking is None:
+            looking = self._looking[authorization] = asyncio.ensure_future(self._remember(authorization, token))
+        # who asked first may leave; the others still want to know
+        return await asyncio.shield(looking)
+
+    async def _remember(self, authorization: bytes, token: bytes) -> Key:
+        asked = time.monotonic()
+        try:
+            key = await run_in_threadpool(self._look_up, token)
+        finally:
+            # not so if all was forgotten since: then this answer may be out of date
+            current = self._looking.get(authorization) is asyncio.current_task()
+            if current:
+                del self._looking[authorization]
+        if current:
+            if len(self._seen) >= REMEMBER_KEYS:
+                self._seen.clear()
+            self._seen[authorization] = (asked, key)
         return key
 
     def forget(self) -> None:
         """Look every key up again; called when one was revoked here."""
         self._seen.clear()
+        self._looking.clear()
 
     def _look_up(self, token: bytes) -> Key:
         try:

@@ -7,10 +7,10 @@ framework's way. Both are described in the same OpenAPI document.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable
+from random import getrandbits
 from typing import Any
 
 import structlog
@@ -120,7 +120,8 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.match(value):
             return str(value, "ascii")
-    return os.urandom(12).hex()
+    # needs to differ, not to be secret: asking the system for its randomness lets another thread run for its turn
+    return f"{getrandbits(96):024x}"
 
 
 def _route(scope: Scope) -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,6 +24,9 @@ STOP_SECONDS: Final = 15
 BACKLOG: Final = 2048
 COLLECTED_AFTER: Final = (50_000, 20, 20)
 """Objects made before the youngest are looked through for cycles; how often that is done before the older are."""
+TURN_SECONDS: Final = 0.0005
+"""How long a thread that computes keeps others from it. The appender waits for the database a dozen times in a
+transaction, and each time it comes back while a batch is being read it would else wait for five milliseconds."""
 
 
 class PortInUse(Exception):
@@ -46,7 +50,7 @@ def serve_here(app: ASGIApp, listening: socket.socket) -> None:
     # the server raises the signal once more when it is done, which must not end the process before its caller is
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _noted)
-    with _collecting_seldom():
+    with _tuned():
         uvicorn.Server(uvicorn.Config(app, **_options())).run(sockets=[listening])
 
 
@@ -69,18 +73,20 @@ def worker() -> ASGIApp:
     stack = ExitStack()
     program = stack.enter_context(running(settings))
     stack.callback(mark_process_dead, os.getpid())
-    stack.enter_context(_collecting_seldom())
+    stack.enter_context(_tuned())
     program.at_stop = stack.close
     return program.asgi
 
 
 @contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """Look for garbage in cycles seldom, and never among what the program is made of.
+def _tuned() -> Iterator[None]:
+    """What a serving process sets for itself once it has everything loaded: turns of threads are short, and garbage in
+    cycles is looked for seldom, and never among what the program is made of.
 
     Requests leave hardly any, but each event makes dozens of objects: as often as Python looks unasked, a third of the
     time an append took went into looking through all that is loaded.
     """
+    sys.setswitchinterval(TURN_SECONDS)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTED_AFTER)

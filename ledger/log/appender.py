@@ -1,7 +1,8 @@
 """Group commit: one thread appends what many requests hand in, all that waits in one transaction.
 
 A commit costs about as much for a thousand events as for one, so the more waits the cheaper each becomes. The queue is
-bounded; beyond that the answer is Overloaded at once, which is kinder than a time-out later.
+bounded, in events and in the time they wait; beyond that the answer is Overloaded at once, which is kinder than a
+time-out later.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from time import monotonic
 
 from ledger.errors import AppendFailed, Closed, LedgerError, Overloaded
 from ledger.log.deciding import Appended, Outcome, Unit
@@ -24,14 +26,16 @@ class _Waiting:
     unit: Unit
     recorded_by: str
     answer: Future[list[Appended]]
+    since: float
 
 
 class Appender:
     """Appends units handed in by any thread. `append` is called in the appender's own thread, one call at a time."""
 
-    def __init__(self, append: Append, *, queue_events: int, transaction_events: int) -> None:
+    def __init__(self, append: Append, *, queue_events: int, queue_seconds: float, transaction_events: int) -> None:
         self._append = append
         self._queue_events = queue_events
+        self._queue_seconds = queue_seconds
         self._transaction_events = transaction_events
         self._queue: deque[_Waiting] = deque()
         self._events = 0
@@ -51,13 +55,19 @@ class Appender:
         It answers with one Appended per claim, or with the LedgerError that refused the unit. Raises Overloaded when
         too much waits already, and Closed after `close`; nothing was appended then.
         """
-        waiting = _Waiting(unit, recorded_by, Future())
+        now = monotonic()
+        waiting = _Waiting(unit, recorded_by, Future(), now)
         with self._changed:
             if self._closing:
                 raise Closed("The ledger is shutting down: send again with the same ids.")
             if self._events and self._events + len(unit) > self._queue_events:
                 raise Overloaded(
                     f"{self._events} events wait to be appended already: send again in a moment with the same ids."
+                )
+            if self._queue and now - self._queue[0].since > self._queue_seconds:
+                raise Overloaded(
+                    f"Events have waited for {now - self._queue[0].since:.0f} seconds to be appended: "
+                    "send again in a moment with the same ids."
                 )
             self._queue.append(waiting)
             self._events += len(unit)

@@ -7,7 +7,7 @@ that follow the lock see all that was committed before it was got: each has a sn
 
 import logging
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, cast
 
@@ -33,7 +33,7 @@ SELECT set_config('lock_timeout', %(lock)s, false),
 """
 LOCK = "SELECT simulated FROM log.ledger FOR UPDATE"
 HEAD = "SELECT position, greatest(last_recorded_at, CASE WHEN NOT simulated THEN clock_timestamp() END) FROM log.head"
-CHANGED = "SELECT aggregate, subject FROM log.entries WHERE position > %s LIMIT %s"
+CHANGED = "SELECT aggregate, subject, version, entry FROM log.entries WHERE position > %s ORDER BY position LIMIT %s"
 MOST_CHANGED = 20_000
 # up to here one exchange with insert and commit beats the cheaper rows of COPY, which needs four more
 FEW = 200
@@ -144,6 +144,8 @@ class Appending:
         missing: dict[Key, None] = {}
         for claim in claims:
             for key in reads(claim):
+                if key in known or key in missing:
+                    continue
                 snapshot = self._snapshots.snapshot(key)
                 if snapshot is None:
                     missing[key] = None
@@ -159,14 +161,18 @@ class Appending:
             )
             self._snapshots.ask(streams, missing)
         (simulated,), (position, clock) = _one(lock), _one(head)
-        stale: Collection[Key] = changed.fetchall()
-        if len(stale) == MOST_CHANGED:
+        told = changed.fetchall()
+        if len(told) == MOST_CHANGED:
             self._snapshots.forget_all()
-            stale = known
-        self._snapshots.forget(stale)
+            stale = set(known)
+        else:
+            stale = self._snapshots.follow(told)
         self._seen = position
         known.update(self._snapshots.answer(streams, missing))
-        known.update(self._snapshots.load(streams, [key for key in set(stale) if key in known and key not in missing]))
+        known.update(self._snapshots.load(streams, [key for key in stale if key in known and key not in missing]))
+        for key in {(aggregate, subject) for aggregate, subject, _, _ in told} - stale:
+            if key in known and key not in missing:
+                known[key] = self._snapshots.snapshot(key) or known[key]
         world = LockedWorld(streams, self._snapshots, known)
         found = {(source, event_id): entry for source, event_id, entry in stored}
         return Group(world, position, clock.astimezone(UTC), simulated, self._skew, found)

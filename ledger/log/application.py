@@ -118,6 +118,7 @@ class Ledger(Reader, Application[str]):
                 self._appender = Appender(
                     self._appending.append,
                     queue_events=self.settings.queue_events,
+                    queue_seconds=self.settings.queue_seconds,
                     transaction_events=self.settings.transaction_events,
                 )
             return self._appender

@@ -88,12 +88,27 @@ HIGHEST = 2**31 - 1
 FURTHEST = 2**63 - 1
 
 
-@dataclass(frozen=True)
+Name = tuple[str, str, int, str]
+"""A row of `log.names`: the entity (aggregate, subject) that the entry at a position names, and in which field."""
+
+
+@dataclass(frozen=True, init=False)
 class StoredEntry(StoredEvent):
     """A stored event with all columns of `log.entries` beside the bytes (`state`), and the entities it names."""
 
     row: tuple[Any, ...]
-    names: tuple[tuple[str, str, int, str], ...]
+    names: list[Name]
+
+    def __init__(self, recorded: Recorded, entry: bytes, row: tuple[Any, ...], names: list[Name]) -> None:
+        # in one go: a frozen class sets its fields one by one, which takes three times as long
+        self.__dict__.update(
+            originator_id=recorded.stream,
+            originator_version=recorded.version,
+            topic=recorded.type,
+            state=entry,
+            row=row,
+            names=names,
+        )
 
 
 class EntryMapper(Mapper[str]):
@@ -128,7 +143,7 @@ class EntryRecorder(PostgresApplicationRecorder):
         if kwargs["copy"]:
             copy_entries(connection, entries)
             return None
-        names: list[tuple[str, str, int, str]] = []
+        names: list[Name] = []
         rows = []
         for entry in entries:
             rows.append(entry.row)
@@ -231,36 +246,31 @@ def stored_entry(recorded: Recorded) -> StoredEntry:
 
 def entry_of(recorded: Recorded, entry: bytes) -> StoredEntry:
     """The entry that has these bytes, which a recorded event was read from or written to."""
-    return StoredEntry(
-        recorded.stream,
+    row = (
+        recorded.position,
+        recorded.aggregate,
+        recorded.subject,
         recorded.version,
         recorded.type,
+        recorded.occurred_at,
+        recorded.recorded_at,
+        recorded.recorded_by,
+        recorded.source,
+        recorded.id,
+        recorded.data.voided_position if isinstance(recorded.data, RecordVoided) else None,
         entry,
-        (
-            recorded.position,
-            recorded.aggregate,
-            recorded.subject,
-            recorded.version,
-            recorded.type,
-            recorded.occurred_at,
-            recorded.recorded_at,
-            recorded.recorded_by,
-            recorded.source,
-            recorded.id,
-            recorded.data.voided_position if isinstance(recorded.data, RecordVoided) else None,
-            entry,
-        ),
-        tuple(
-            (aggregate, subject, recorded.position, field)
-            for aggregate, field in REFERENCES[recorded.type]
-            if (subject := getattr(recorded.data, field)) is not None
-        ),
     )
+    names = [
+        (aggregate, subject, recorded.position, field)
+        for aggregate, field in REFERENCES[recorded.type]
+        if (subject := getattr(recorded.data, field)) is not None
+    ]
+    return StoredEntry(recorded, entry, row, names)
 
 
 def copy_entries(connection: Connection[Any], entries: Iterable[StoredEntry]) -> None:
     """Put entries and what they name into their tables, within the caller's transaction."""
-    names: list[tuple[str, str, int, str]] = []
+    names: list[Name] = []
     with connection.cursor() as cursor:
         with cursor.copy(COPY_ENTRIES) as copy:
             copy.set_types(list(ENTRY_COLUMNS.values()))

@@ -1,8 +1,8 @@
 """Aggregate states kept in memory for deciding, the least recently used going first.
 
 The library's repository would ask the database for newer events at every use. Here the append, holding the ledger's
-lock, forgets what other processes have changed and so knows that the rest is current: appending the ten-thousandth
-event of a subject costs like the tenth.
+lock, reads what other processes have appended and so knows that all that is kept is current: appending the
+ten-thousandth event of a subject costs like the tenth, whichever process appended those before.
 """
 
 from collections.abc import Collection, Iterable
@@ -13,8 +13,9 @@ from eventsourcing.application import LRUCache, Repository
 from eventsourcing.persistence import EventStore
 from psycopg import Cursor
 
-from ledger.claims import decode
+from ledger.claims import VOID, decode
 from ledger.decisions import NOTHING, Key, Snapshot, fold
+from ledger.events import AGGREGATES
 from ledger.log.database import text_array
 
 STREAMS = """
@@ -37,22 +38,32 @@ class Snapshots(Repository[str]):
 
     def snapshot(self, key: Key) -> Snapshot | None:
         """The snapshot kept of a stream, None when there is none in memory."""
-        try:
-            return self._kept.get(_id(key))
-        except KeyError:
-            return None
+        name = _id(key)
+        # a miss is common, every new subject is one, and would be told by an exception
+        return self._kept.get(name) if name in self._kept.cache else None
 
     def keep(self, key: Key, snapshot: Snapshot) -> None:
         """Keep a snapshot that is known to be current."""
         self._kept.put(_id(key), snapshot)
 
-    def forget(self, keys: Iterable[Key]) -> None:
-        """Forget streams that others have changed."""
-        for key in keys:
-            try:
-                self._kept.get(_id(key), evict=True)
-            except KeyError:
+    def follow(self, told: Iterable[tuple[str, str, int, bytes]]) -> set[Key]:
+        """Bring what is kept up to what others have appended: aggregate, subject, version and entry, by position.
+
+        Gives the streams that were forgotten, because something was voided in them: those are to be read anew.
+        """
+        forgotten: set[Key] = set()
+        for aggregate, subject, version, entry in told:
+            key = (aggregate, subject)
+            kept = self.snapshot(key)
+            if kept is None:
                 continue
+            recorded = decode(entry)
+            if recorded.type == VOID or version != kept.version + 1:
+                self._kept.get(_id(key), evict=True)
+                forgotten.add(key)
+            else:
+                self.keep(key, Snapshot(version, AGGREGATES[aggregate].evolve(kept.state, recorded)))
+        return forgotten
 
     def forget_all(self) -> None:
         """Forget everything, when others have changed too much to name it."""

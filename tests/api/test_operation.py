@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import httpx
+import orjson
 import psycopg
 import pytest
 
@@ -129,6 +130,28 @@ def test_a_request_id_is_kept_or_made(client_of: Callable[..., httpx.Client]) ->
     assert made.isalnum()
     problem = client.get("/v1/tables", headers={"x-request-id": "mine-2"}).json()
     assert problem["instance"].endswith(":mine-2")
+
+
+def test_bodies_under_way_are_bounded_together(settings: Settings) -> None:
+    body = orjson.dumps(received("C-1"))
+    small = settings.model_copy(update={"queue_bytes": len(body) + 10, "lock_timeout_seconds": 20.0})
+    with running(small, project=False) as program, in_process(program.asgi, program.local_token) as client:
+        assert post(client, received("C-0")).status_code == 201
+        answers: list[httpx.Response] = []
+        first = threading.Thread(target=lambda: answers.append(post(client, body)))
+        with psycopg.connect(program.database.conninfo) as other:
+            other.execute("SELECT 1 FROM log.ledger FOR UPDATE")
+            first.start()
+            until = time.monotonic() + 5
+            while (answer := post(client, received("C-2"))).status_code != 503 and time.monotonic() < until:
+                time.sleep(0.01)
+            assert answer.status_code == 503
+            assert "bytes of events" in answer.json()["detail"]
+            assert int(answer.headers["retry-after"]) >= 1
+        first.join()
+        assert answers[0].status_code == 201
+        # the room is given back
+        assert all(post(client, received(f"C-{number}")).status_code == 201 for number in range(2, 6))
 
 
 def test_a_database_that_is_away_is_a_503(settings: Settings) -> None:

@@ -24,6 +24,7 @@ def main() -> None:
     measurements: dict[str, Callable[[Bench], Section]] = {
         "single": lambda run: appends.singles(run, asked.rounds, asked.seconds),
         "batches": lambda run: appends.batches(run, asked.rounds, asked.seconds),
+        "overload": lambda run: appends.overload(run, 2 * asked.seconds),
         "visible": lambda run: visibility.visible(run, 2 * asked.seconds),
         "lag": lambda run: visibility.lag(run, asked.minutes, asked.rate),
         "backlog": lambda run: replaying.backlog(run, asked.events),
@@ -45,7 +46,7 @@ def main() -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures the ledger.")
-    parts = ("single", "batches", "visible", "lag", "backlog", "long", "rules")
+    parts = ("single", "batches", "overload", "visible", "lag", "backlog", "long", "rules")
     parser.add_argument("--only", nargs="+", choices=parts, default=[])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server")
     parser.add_argument("--seconds", type=int, default=5, help="length of a turn; twice that for each steady rate")

@@ -52,6 +52,14 @@ class Bench:
         self.home = home
         self.conninfo = conninfo
         self._made = 0
+        self._serving: subprocess.Popen[bytes] | None = None
+
+    def memory(self, *, highest: bool = False) -> int:
+        """Resident bytes of the server that is running: now, or the most it has ever had."""
+        assert self._serving is not None
+        status = Path(f"/proc/{self._serving.pid}/status").read_text()
+        name = "VmHWM:" if highest else "VmRSS:"
+        return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith(name)))
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -78,7 +86,7 @@ class Bench:
                 yield ledger
 
     @contextmanager
-    def served(self, workers: int = 1) -> Iterator[tuple[Address, str]]:
+    def served(self, workers: int = 1, **environment: str) -> Iterator[tuple[Address, str]]:
         """`reqledger serve` over a fresh ledger: its address, and the connection string of its database.
 
         Its projector has begun: compiling its statements takes it seconds, once.
@@ -90,7 +98,8 @@ class Bench:
             command = [sys.executable, "-m", "api.cli", "serve", "--port", str(port), "--workers", str(workers)]
             # it ends with this process, however that ends
             command.append("--until-stdin-ends")
-            with self._process(command, {"LEDGER_DATABASE_URL": conninfo, "LEDGER_HOME": str(self.home)}, port):
+            environment |= {"LEDGER_DATABASE_URL": conninfo, "LEDGER_HOME": str(self.home)}
+            with self._process(command, environment, port):
                 _await_projector(ledger)
                 yield Address("127.0.0.1", port, "/v1/events", f"Bearer {secret}"), conninfo
 
@@ -120,8 +129,10 @@ class Bench:
             )
         try:
             _await_answer(process, port, log)
+            self._serving = process
             yield
         finally:
+            self._serving = None
             process.terminate()
             try:
                 process.wait(STOP_SECONDS)

@@ -1,6 +1,7 @@
 """Group commit: what waits together is appended together, within bounds, and everybody gets an answer."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -69,6 +70,25 @@ def test_overload_is_answered_at_once_and_passes(
     assert ledger.appender.waiting == 0
 
 
+def test_who_would_wait_too_long_is_told_so(settings: Settings, open_ledger: Callable[..., Ledger], tell: Tell) -> None:
+    ledger = open_ledger(settings.model_copy(update={"queue_seconds": 0.2}))
+    with psycopg.connect(ledger.database.conninfo) as busy:
+        busy.execute("SELECT simulated FROM log.ledger FOR UPDATE")
+        answers = []
+        overloaded = ""
+        for number in range(50):
+            try:
+                answers.append(ledger.appender.submit([tell("requirement.captured", f"R{number}", FORM)], "key"))
+            except Overloaded as error:
+                overloaded = str(error)
+                break
+            time.sleep(0.05)
+        assert overloaded.startswith("Events have waited")
+        busy.rollback()
+    assert [answer.result(10)[0].position for answer in answers] == list(range(1, len(answers) + 1))
+    assert ledger.appender.submit([tell("requirement.captured", "R99", FORM)], "key").result(10)
+
+
 def test_a_unit_larger_than_a_transaction_still_goes_in_one(
     settings: Settings, open_ledger: Callable[..., Ledger], tell: Tell
 ) -> None:
@@ -101,7 +121,7 @@ def test_a_sender_who_has_gone_is_left_out(tell: Tell) -> None:
         let_go.wait(10)
         return [[] for _ in units]
 
-    appender = Appender(append, queue_events=100, transaction_events=100)
+    appender = Appender(append, queue_events=100, queue_seconds=5.0, transaction_events=100)
     event = [tell("requirement.captured", "R1", FORM)]
     appender.submit(event, "first")
     first.wait(10)
@@ -117,7 +137,7 @@ def test_nobody_is_left_waiting_when_the_program_is_at_fault(tell: Tell) -> None
     def append(units: Sequence[tuple[Unit, str]]) -> list[Outcome]:
         raise RuntimeError("a fault")
 
-    appender = Appender(append, queue_events=100, transaction_events=100)
+    appender = Appender(append, queue_events=100, queue_seconds=5.0, transaction_events=100)
     for _ in range(2):
         answer = appender.submit([tell("requirement.captured", "R1", FORM)], "key")
         with pytest.raises(AppendFailed):
