@@ -21,6 +21,9 @@ from api.schedule import Schedule
 from ledger.log.application import Ledger
 from ledger.log.database import Database
 from ledger.log.waker import Waker
+from ledger.seal.sealing import Sealer
+from ledger.seal.sealing import Status as SealStatus
+from ledger.seal.sealing import status as seal_status
 from ledger.settings import Settings
 from projections.projector import Projector, Status, status
 from replays.founding import found
@@ -60,6 +63,11 @@ class Program:
         with self.database.reading() as connection:
             return status(connection)
 
+    def seal_status(self) -> SealStatus:
+        """How far the log is sealed, whichever process seals it."""
+        with self.database.reading() as connection:
+            return seal_status(connection)
+
     def projected_position(self) -> int:
         """The position up to which the live tables hold everything."""
         found = self.tables_status()
@@ -68,14 +76,19 @@ class Program:
 
 @contextmanager
 def running(
-    settings: Settings, *, simulated: bool | None = None, project: bool = True, founding: bool = True
+    settings: Settings,
+    *,
+    simulated: bool | None = None,
+    project: bool = True,
+    founding: bool = True,
+    sealing: bool | None = None,
 ) -> Iterator[Program]:
     """A program over the database `settings` name, made ready and shut down in order.
 
     `simulated` decides what a new ledger is to be; `project` keeps its tables up to date for as long as it runs;
     `founding` gives it its first rule book and tables of this program's definitions where it has none (which takes
-    seconds to find out: a command that only reads does without). Raises Unfit or Unavailable where the database cannot
-    be used.
+    seconds to find out: a command that only reads does without); `sealing` seals what is appended (where it projects,
+    unless said). Raises Unfit or Unavailable where the database cannot be used.
     """
     with Ledger.open(settings, simulated=simulated) as ledger, ledger.waker() as waker:
         if founding:
@@ -83,6 +96,9 @@ def running(
         projector = Projector(ledger, waker) if project else None
         if projector is not None:
             projector.start()
+        sealer = Sealer(ledger.database, waker) if (project if sealing is None else sealing) else None
+        if sealer is not None:
+            sealer.start()
         program = Program(settings, ledger, waker)
         schedule = Schedule(ledger, settings.watch_seconds if project else 0)
         schedule.start()
@@ -96,3 +112,5 @@ def running(
             program.past.close()
             if projector is not None:
                 projector.stop()
+            if sealer is not None:
+                sealer.stop()

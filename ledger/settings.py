@@ -69,7 +69,7 @@ class Settings(BaseSettings):
         description="Aggregate states kept in memory for deciding, the least recently used go first.",
     )
     pool_connections: int = Field(
-        default=10, ge=1, description="Most database connections of one process for reading (it uses three more)."
+        default=10, ge=1, description="Most database connections of one process for reading (it uses four more)."
     )
     pool_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a request waits for a database connection, in seconds."
@@ -92,6 +92,26 @@ class Settings(BaseSettings):
         "two questions about the past, and the tables of the last moment asked for.",
     )
     key_days: int = Field(default=365, ge=1, description="Days a new API key is valid unless said otherwise.")
+    seal_seconds: float = Field(
+        default=0.5,
+        ge=0,
+        le=60,
+        description="Least time between two checkpoints under a steady load, in seconds. What was appended since the "
+        "last one is not proven yet.",
+    )
+    seal_origin: str | None = Field(
+        default=None,
+        pattern=r"^[^\s+]+$",
+        description="The name this ledger's checkpoints bear, such as example.com/ledger; read when its seal key is "
+        "made. Without it, the name is requirements-ledger/ and the ledger's id.",
+    )
+    seal_key: SecretStr | None = Field(
+        default=None, description="The key that signs checkpoints, itself: PRIVATE+KEY+name+hash+base64."
+    )
+    seal_key_file: Path | None = Field(
+        default=None,
+        description="File with the key that signs checkpoints. Without it, seal-<ledger id>.key in LEDGER_HOME.",
+    )
     log_level: str = Field(default="INFO", description="Least level written to the log: DEBUG, INFO, WARNING, ERROR.")
 
     @field_validator("log_level")
@@ -106,7 +126,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
 
-    @field_validator("database_url")
+    @field_validator("database_url", "seal_key")
     @classmethod
     def _not_blank(cls, url: SecretStr | None) -> SecretStr | None:
         return url if url is not None and url.get_secret_value().strip() else None

@@ -39,6 +39,14 @@ def _roomy_directory() -> str | None:
     return str(shared) if shared.is_dir() and shutil.disk_usage(shared).free > ROOMY else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _default_home() -> Iterator[None]:
+    """Nothing that a test leaves under a home it did not name lands where the tests were started."""
+    with tempfile.TemporaryDirectory(prefix="reqledger-default-home-") as made, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEDGER_HOME", made)
+        yield
+
+
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A directory for an embedded server: as root that one runs as another user, who may not enter pytest's own."""

@@ -8,7 +8,7 @@ from importlib.metadata import version as installed
 import typer
 from pydantic import ValidationError
 
-from api.cli import archive, baselines, data, keys, reads, reports, rules, serve, stewarding, surveys
+from api.cli import archive, baselines, data, keys, proofs, reads, reports, rules, seal, serve, stewarding, surveys
 from api.cli.as_of import as_of
 from api.cli.client import ClientError
 from api.cli.demo import demo
@@ -18,6 +18,7 @@ from api.cli.jobs import jobs
 from api.cli.output import errors, say
 from api.cli.recomputing import recompute, restate
 from api.cli.replay import replay
+from api.cli.verify import verify
 from api.cli.what_if import what_if
 from ledger.errors import LedgerError
 
@@ -50,6 +51,7 @@ for command in (
     data.simulate,
     demo,
     doctor,
+    verify,
 ):
     app.command()(command)
 app.command("import")(data.import_)
@@ -60,6 +62,8 @@ app.add_typer(baselines.app, name="baseline")
 app.add_typer(rules.app, name="rules")
 app.add_typer(surveys.app, name="survey")
 app.add_typer(reports.app, name="report")
+app.add_typer(proofs.app, name="proof")
+app.add_typer(seal.app, name="seal")
 
 
 @app.command()

@@ -118,7 +118,7 @@ def sending_to(url: str | None, key: str | None, *, simulated: bool | None = Non
     from api.logs import configure
 
     configure("WARNING")
-    with running(Settings(), simulated=simulated, project=False) as program:
+    with running(Settings(), simulated=simulated, project=False, sealing=True) as program:
         yield Direct(program.ledger, LOCAL)
         bring_up_tables(program)
 

@@ -18,6 +18,8 @@ from api.cli.output import say, show_json, show_rows
 from ledger.errors import LedgerError
 from ledger.log.database import LEAST_SERVER_VERSION, Database
 from ledger.log.migration import applied, migrations
+from ledger.seal import keys
+from ledger.seal.sealing import status as seal_status
 from ledger.settings import Settings
 from projections.generations import NoGeneration, live
 from projections.projector import status
@@ -25,7 +27,16 @@ from projections.projector import status
 FREE_BYTES: Final = 1024**3
 SLOW_LAG_POSITIONS: Final = 10_000
 DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
-TRIGGERS: Final = {"entries": "append_only", "names": "append_only", "ledger": "created_once"}
+TRIGGERS: Final = {
+    "entries": "append_only",
+    "names": "append_only",
+    "documents": "append_only",
+    "ledger": "created_once",
+    "tiles": "append_only",
+    "checkpoints": "append_only",
+    "seal_keys": "append_only",
+}
+SLOW_SEAL_SECONDS: Final = 10.0
 
 VERSION: Final = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
 SETTING: Final = "SELECT current_setting(%s)"
@@ -78,7 +89,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     try:
         with Database.open(settings) as database, database.connect() as connection:
-            yield from _database(connection)
+            yield from _database(connection, settings)
     except LedgerError as error:
         where = "LEDGER_DATABASE_URL" if settings.database_url else f"the embedded server in {settings.home}"
         yield Finding("database", "wrong", str(error), f"Mend what {where} complains of, then ask again.")
@@ -112,7 +123,7 @@ def _port(settings: Settings) -> Finding:
     return Finding("port", "wrong", f"{address} is taken by another program", mend)
 
 
-def _database(connection: Connection[Any]) -> Iterator[Finding]:
+def _database(connection: Connection[Any], settings: Settings) -> Iterator[Finding]:
     number, name = _row(connection, VERSION)
     told = f"PostgreSQL {name}"
     good = number >= LEAST_SERVER_VERSION
@@ -130,6 +141,7 @@ def _database(connection: Connection[Any]) -> Iterator[Finding]:
     yield _migrations(connection)
     yield _triggers(connection)
     yield _log(connection)
+    yield _seal(connection, settings)
     yield _tables(connection)
     admins = _row(connection, ADMINS)[0]
     mend = "" if admins else "`reqledger keys create admin` on this machine makes one."
@@ -174,6 +186,20 @@ def _log(connection: Connection[Any]) -> Finding:
         "log", "wrong", f"{count:,} entries between positions {first} and {last}",
         "Entries are missing: somebody deleted them. Restore the database from a backup.",
     )  # fmt: skip
+
+
+def _seal(connection: Connection[Any], settings: Settings) -> Finding:
+    now = seal_status(connection)
+    told = f"{now.size:,} of {now.head:,} entries sealed"
+    if now.halted_by is not None:
+        mend = "`reqledger verify` names what was changed in the database; restore it from a backup that verifies."
+        return Finding("seal", "wrong", f"{told}, halted: {now.halted_by}", mend)
+    if wrong := keys.missing(connection, settings):
+        return Finding("seal", "note", told, wrong)
+    if now.lag_positions and now.lag_seconds > SLOW_SEAL_SECONDS:
+        mend = "A running server seals within a second: start one, or look in its log for seal_halted."
+        return Finding("seal", "note", f"{told}, {now.lag_seconds:,.0f} s behind", mend)
+    return Finding("seal", "ok", told)
 
 
 def _tables(connection: Connection[Any]) -> Finding:

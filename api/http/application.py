@@ -26,6 +26,7 @@ from api.http import (
     jobs,
     keys,
     operation,
+    proofs,
     recomputing,
     replays,
     reports,
@@ -34,6 +35,7 @@ from api.http import (
     subjects,
     surveys,
     tables,
+    tiles,
     what_if,
 )
 from api.http.access import ACCESS
@@ -66,6 +68,8 @@ ROUTERS = (
     rulebooks.router,
     what_if.router,
     history.router,
+    tiles.router,
+    proofs.router,
     # its paths are the most general: everything else is tried before
     subjects.router,
 )

@@ -48,6 +48,11 @@ class Metrics:
         self.projector_halted = self._gauge(
             "ledger_projector_halted", "1 while the projector cannot go on, else 0", "mostrecent"
         )
+        self.seal_size = self._gauge("ledger_seal_size", "Entries under the newest signed checkpoint", "mostrecent")
+        self.seal_lag_seconds = self._gauge(
+            "ledger_seal_lag_seconds", "Age of the oldest position not yet sealed, in seconds", "mostrecent"
+        )
+        self.seal_halted = self._gauge("ledger_seal_halted", "1 while the sealer cannot go on, else 0", "mostrecent")
         self.streams = self._gauge("ledger_streams", "Open event streams", "livesum")
 
     def _gauge(self, name: str, text: str, several: str) -> Gauge:

@@ -33,6 +33,7 @@ def welcome(request: Request) -> dict[str, Any]:
             "figures": "/v1/kpis",
             "due": "/v1/clocks",
             "history": "/v1/history/{aggregate}/{subject}",
+            "checkpoint": "/checkpoint",
             "contract": "/openapi.json",
             "ready": "/readyz",
         },
@@ -45,7 +46,7 @@ async def healthz(request: Request) -> dict[str, Any]:
     return {"status": "alive", "simulated": program_of(request).simulated}
 
 
-@router.get("/readyz", summary="Whether it can serve, and how far the tables are", responses={503: {}})
+@router.get("/readyz", summary="Whether it can serve, and how far tables and seal are", responses={503: {}})
 async def readyz(request: Request) -> JSONResponse:
     """503 while the database does not answer or the projector cannot go on; then with its position and the cause."""
     program = program_of(request)
@@ -69,6 +70,7 @@ def _readiness(request: Request) -> tuple[int, dict[str, Any]]:
         "simulated": head.simulated,
         "head": {"position": head.position, "last_recorded_at": instant_text(head.last_recorded_at)},
         "projector": None if tables is None else asdict(tables),
+        "seal": asdict(program.seal_status()),
         "append_queue": program.ledger.appender.waiting,
     }
     return (503 if halted else 200), body
@@ -90,4 +92,8 @@ def _exposition(request: Request) -> bytes:
         gauges.lag_positions.set(tables.lag_positions)
         gauges.lag_seconds.set(tables.lag_seconds)
         gauges.projector_halted.set(0 if tables.halted_by is None else 1)
+    seal = program.seal_status()
+    gauges.seal_size.set(seal.size)
+    gauges.seal_lag_seconds.set(seal.lag_seconds)
+    gauges.seal_halted.set(0 if seal.halted_by is None else 1)
     return gauges.exposition()

@@ -24,6 +24,9 @@ PATHS = {
     "{metric}": "complaint_rate",
     "{job}": "none-such",
     "{report_id}": "none-such",
+    "{level}": "0",
+    "{number}": "000",
+    "{position}": "1",
 }
 BODIES = {"/v1/events": {"specversion": "1.0"}, "/v1/replays": {"kind": "none-such"}, "/v1/keys": {"role": "none-such"}}
 STREAM = "/v1/events/stream"
