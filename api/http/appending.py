@@ -66,6 +66,10 @@ class Appending:
         admit("POST", "/v1/events", None if key is None else Role(key.role))
         assert key is not None
         atomic = _atomic(scope["query_string"])
+        try:
+            self._ledger.appender.refuse_overload()
+        except LedgerError as error:
+            raise problem_of(error) from None
         body = await self._bodies.read(headers, messages)
         try:
             return await self._append(headers, body, key, request_id, atomic=atomic)

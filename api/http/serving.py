@@ -58,7 +58,46 @@ def serve_workers(workers: int, listening: socket.socket) -> None:
     """Serve with several processes until SIGINT or SIGTERM; one that dies is started again."""
     with _shared_measurements():
         config = uvicorn.Config("api.http.serving:worker", factory=True, workers=workers, **_options())
-        Multiprocess(config, sockets=[listening]).run()
+        # elsewhere the system does not spread connections among sockets of one address
+        supervisor = _Balanced if sys.platform == "linux" else Multiprocess
+        supervisor(config, sockets=[listening]).run()
+
+
+class _Balanced(Multiprocess):
+    """Workers with a socket each on one address, among which the system spreads connections.
+
+    On one socket for all, whoever wakes first takes every connection that has come: a few busy senders would all be
+    with one worker.
+    """
+
+    _family: int
+    _address: Any
+    _reserved: socket.socket
+    _handed: socket.socket
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """A socket for the worker about to be started, which listens on it when it is ready; the worker before has its
+        own by now."""
+        self._handed.close()
+        self._handed = self._bound()
+        return [self._handed]
+
+    @sockets.setter
+    def sockets(self, listening: list[socket.socket]) -> None:
+        (first,) = listening
+        self._family, self._address = first.family, first.getsockname()
+        first.close()
+        # do not listen, and keep the address while nobody does
+        self._reserved = self._bound()
+        self._handed = self._bound()
+
+    def _bound(self) -> socket.socket:
+        bound = socket.socket(self._family)
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind(self._address)
+        return bound
 
 
 def worker() -> ASGIApp:

@@ -49,30 +49,36 @@ class Appender:
         """How many events wait now."""
         return self._events
 
+    def refuse_overload(self) -> None:
+        """Raise Overloaded or Closed where `submit` would, whatever it were given: before anything is read in vain."""
+        with self._changed:
+            self._refuse_overload(1)
+
     def submit(self, unit: Unit, recorded_by: str) -> Future[list[Appended]]:
         """Hand in a unit (claims that stand or fall together); the future answers after the commit.
 
         It answers with one Appended per claim, or with the LedgerError that refused the unit. Raises Overloaded when
         too much waits already, and Closed after `close`; nothing was appended then.
         """
-        now = monotonic()
-        waiting = _Waiting(unit, recorded_by, Future(), now)
+        waiting = _Waiting(unit, recorded_by, Future(), monotonic())
         with self._changed:
-            if self._closing:
-                raise Closed("The ledger is shutting down: send again with the same ids.")
-            if self._events and self._events + len(unit) > self._queue_events:
-                raise Overloaded(
-                    f"{self._events} events wait to be appended already: send again in a moment with the same ids."
-                )
-            if self._queue and now - self._queue[0].since > self._queue_seconds:
-                raise Overloaded(
-                    f"Events have waited for {now - self._queue[0].since:.0f} seconds to be appended: "
-                    "send again in a moment with the same ids."
-                )
+            self._refuse_overload(len(unit))
             self._queue.append(waiting)
             self._events += len(unit)
             self._changed.notify()
         return waiting.answer
+
+    def _refuse_overload(self, more: int) -> None:
+        if self._closing:
+            raise Closed("The ledger is shutting down: send again with the same ids.")
+        if self._events and self._events + more > self._queue_events:
+            raise Overloaded(
+                f"{self._events} events wait to be appended already: send again in a moment with the same ids."
+            )
+        if self._queue and (waited := monotonic() - self._queue[0].since) > self._queue_seconds:
+            raise Overloaded(
+                f"Events have waited for {waited:.0f} seconds to be appended: send again in a moment with the same ids."
+            )
 
     def close(self) -> None:
         """Append what waits, then stop. Nothing more is taken in the meantime."""

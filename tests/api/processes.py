@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import orjson
+import psutil
 
 START_SECONDS = 60
 
@@ -66,3 +67,12 @@ class Server:
         """Send a signal and give the exit status."""
         self.process.send_signal(number)
         return self.process.wait(30)
+
+
+def sockets_of_workers(server: int, port: int, status: str) -> list[int]:
+    """How many sockets on a port each worker of a server has in a state ("LISTEN"), of those that have any."""
+    found = []
+    for worker in psutil.Process(server).children():
+        sockets = worker.net_connections("tcp")
+        found.append(sum(one.laddr.port == port and one.status == status for one in sockets))
+    return [count for count in found if count]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from ledger.settings import Settings
 from tests.api.conftest import received
-from tests.api.processes import Server
+from tests.api.processes import Server, sockets_of_workers
 
 
 @contextmanager
@@ -64,6 +65,28 @@ def test_several_workers_share_one_ledger(serve: Callable[..., Server]) -> None:
     time.sleep(2.5)
     assert {server.get("/v1/tables").status_code for _ in range(10)} == {401}
     assert server.end(signal.SIGTERM) == 0, server.log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not spread connections")
+def test_connections_are_spread_among_workers(serve: Callable[..., Server]) -> None:
+    server = serve("--workers", "2")
+    port = int(server.address.rsplit(":", 1)[1])
+
+    until = time.monotonic() + 60
+    while len(sockets_of_workers(server.process.pid, port, "LISTEN")) < 2:
+        assert time.monotonic() < until, server.log.read_text()
+        time.sleep(0.2)
+    # all with one of them: once in 2 ** 39
+    held = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    try:
+        until = time.monotonic() + 10
+        while sum(spread := sockets_of_workers(server.process.pid, port, "ESTABLISHED")) < 40:
+            assert time.monotonic() < until, spread
+            time.sleep(0.1)
+        assert len(spread) == 2
+    finally:
+        for connection in held:
+            connection.close()
 
 
 def test_a_port_that_is_taken_is_told(serve: Callable[..., Server], settings: Settings) -> None:

@@ -24,6 +24,7 @@ from ledger.log.embedded import embedded_server, release
 from ledger.settings import Settings
 from projections.projector import status
 from replays.founding import found
+from tests.api.processes import sockets_of_workers
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -60,6 +61,14 @@ class Bench:
         status = Path(f"/proc/{self._serving.pid}/status").read_text()
         name = "VmHWM:" if highest else "VmRSS:"
         return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith(name)))
+
+    def _await_workers(self, workers: int, port: int) -> None:
+        """One that is not there yet would be left out for as long as the connections that come now last."""
+        assert self._serving is not None
+        until = time.monotonic() + START_SECONDS
+        while len(sockets_of_workers(self._serving.pid, port, "LISTEN")) < workers:
+            assert time.monotonic() < until, "not all workers have started"
+            time.sleep(0.1)
 
     @contextmanager
     def database(self) -> Iterator[str]:
@@ -101,6 +110,8 @@ class Bench:
             environment |= {"LEDGER_DATABASE_URL": conninfo, "LEDGER_HOME": str(self.home)}
             with self._process(command, environment, port):
                 _await_projector(ledger)
+                if workers > 1:
+                    self._await_workers(workers, port)
                 yield Address("127.0.0.1", port, "/v1/events", f"Bearer {secret}"), conninfo
 
     @contextmanager
