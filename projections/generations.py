@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from psycopg import Connection, sql
@@ -67,7 +68,7 @@ def definition_digest(book_text: str) -> str:
     parts = [
         *(each.valid for each in made.events.values()),
         *create_tables(rules, "generation"),
-        *create_indexes(rules, "generation"),
+        *chain(*create_indexes(rules, "generation").values()),
     ]
     for table in made.definitions:
         parts += [sql for _, _, sql in (*table.stages, (table.name, None, table.rows))]
@@ -113,7 +114,7 @@ def create(connection: Connection[Any], book_text: str, *, state: str = "buildin
     keep_recipe(connection, recipe(book_text))
     _fill_calendars(connection, generation)
     if indexed:
-        for statement in create_indexes(generation.rules, generation.schema):
+        for statement in chain(*create_indexes(generation.rules, generation.schema).values()):
             connection.execute(statement.encode())
     connection.execute(TRACK, [generation.schema, 0])
     return generation

@@ -54,23 +54,23 @@ def create_tables(rules: Rules, schema: str) -> list[str]:
     ] + [f'CREATE VIEW "{schema}".clocks AS {to_sql(CLOCKS.rows(Whole(rules, schema)))}']
 
 
-def create_indexes(rules: Rules, schema: str) -> list[str]:
-    """What makes rows unique, what other tables look rows up by, and what a reading of figures looks at: the clocks
-    still running by their deadline, and rows by the moment that decides their period."""
-    made = []
+def create_indexes(rules: Rules, schema: str) -> dict[str, list[str]]:
+    """For each table, and counters: what makes rows unique, what other tables look rows up by, and what a reading of
+    figures looks at: the clocks still running by their deadline, and rows by the moment that decides their period."""
+    made = {}
     for name, table in TABLES.items():
+        on = f'"{schema}"."{name}"'
         key = ", ".join(f'"{column}"' for column in table.key)
-        made.append(f'ALTER TABLE "{schema}"."{name}" ADD PRIMARY KEY ({key})')
-        made += [f'CREATE INDEX ON "{schema}"."{name}" ("{column}")' for column in table.indexes]
-        made += [
-            f'CREATE INDEX ON "{schema}"."{name}" ("{column}") WHERE "{column}" IS NOT NULL'
-            for column in dated_by(name, rules)
-        ]
-        made += [
-            f'CREATE INDEX ON "{schema}"."{name}" ("{clock}_deadline") '
-            f'WHERE "{clock}_outcome" IS NULL AND "{clock}_started_at" IS NOT NULL'
-            for clock in rules.clocks(name)
+        made[name] = [
+            f"ALTER TABLE {on} ADD PRIMARY KEY ({key})",
+            *(f'CREATE INDEX ON {on} ("{column}")' for column in table.indexes),
+            *(f'CREATE INDEX ON {on} ("{column}") WHERE "{column}" IS NOT NULL' for column in dated_by(name, rules)),
+            *(
+                f'CREATE INDEX ON {on} ("{clock}_deadline") '
+                f'WHERE "{clock}_outcome" IS NULL AND "{clock}_started_at" IS NOT NULL'
+                for clock in rules.clocks(name)
+            ),
         ]
     by = ", ".join(f'"{name}"' for name in ("metric", "day", *dimensions_of(rules)))
-    made.append(f'ALTER TABLE "{schema}".counters ADD PRIMARY KEY ({by})')
+    made["counters"] = [f'ALTER TABLE "{schema}".counters ADD PRIMARY KEY ({by})']
     return made

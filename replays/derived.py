@@ -10,12 +10,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import duckdb
 import pyarrow
 from psycopg import Connection
 
 from ledger.claims import decode
 from ledger.errors import Invalid
 from ledger.log.persistence import ENTRY_COLUMNS, REFERENCES, entry_of
+from projections.relation import FIELDS
+from replays.archive.columns import COLUMNS, current, segment_query
+from replays.archive.loading import segment_rows
+from replays.archive.manifest import Segment
+from replays.archive.reading import Archive
 from replays.engine import Engine
 from replays.findings import Finding
 
@@ -35,13 +41,13 @@ SELECT place FROM chunk WHERE coalesce(NOT starts_with(decode(entry),
     || '","source":"' || source || '","id":"' || id || '"'
 ), true) OR voided_position IS NOT NULL OR type = 'record.voided' ORDER BY place
 """
-FIELDS: Final = tuple(sorted({field for references in REFERENCES.values() for _, field in references}))
+NAMING: Final = tuple(sorted({field for references in REFERENCES.values() for _, field in references}))
 """Every field in which an event may name another entity."""
 DIGEST: Final = "md5_number(aggregate || chr(0) || subject || chr(0) || field)"
 NAMED: Final = f"""
 INSERT INTO told_names SELECT position, {DIGEST} FROM (
-    SELECT position, type, unnest(json_extract_string(decode(entry), {[f"$.data.{field}" for field in FIELDS]}))
-           AS subject, unnest({list(FIELDS)}) AS field
+    SELECT position, type, unnest(json_extract_string(decode(entry), {[f"$.data.{field}" for field in NAMING]}))
+           AS subject, unnest({list(NAMING)}) AS field
     FROM chunk WHERE type IN (SELECT type FROM refs)
 ) JOIN refs USING (type, field) WHERE subject IS NOT NULL
 """
@@ -54,6 +60,14 @@ SELECT DISTINCT position FROM (
 """
 ENTRIES_AT: Final = "SELECT position, entry FROM log.entries WHERE position = ANY(%s)"
 NAMES_AT: Final = "SELECT aggregate, subject, position, field FROM log.names WHERE position = ANY(%s)"
+
+
+MOMENTS: Final = ", ".join(f"make_timestamp({name}) AS {name}" for name in TIMES)
+IN_SEGMENT: Final = f"SELECT position AS place, * REPLACE ({MOMENTS}) FROM {{rows}}"
+TYPED_OTHERWISE: Final = """
+SELECT position FROM ({typed} EXCEPT ALL SELECT {columns} FROM {rows}) ORDER BY position LIMIT {most}
+"""
+"""Positions whose typed columns are not what their entries say. Positions stand once each in a segment."""
 
 
 Name = tuple[str, str, int, str]
@@ -97,6 +111,46 @@ class Derived:
 
     def _register(self, batch: pyarrow.RecordBatch) -> None:
         self._engine.connection.register("chunk", pyarrow.Table.from_batches([batch]))
+
+
+def differing_in(engine: Engine, archive: Archive, segment: Segment, most: int) -> list[Finding]:
+    """What differs between the columns of an archive's segment and its entries, of `most` positions at most.
+
+    Columns that were typed by other definitions than this program's are not used by it, and not looked at.
+    """
+    connection = engine.connection
+    rows = segment_rows(connection, archive, segment)
+    found: list[Finding] = []
+    try:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW chunk AS {IN_SEGMENT.format(rows=rows)}")
+        doubtful = [place for (place,) in connection.execute(DIFFERENT).fetchall()]
+        for row in _rows(connection, "SELECT * FROM chunk WHERE list_contains(?, place)", doubtful):
+            found += _row(row)
+        if segment.typed == current():
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW chunk AS SELECT * FROM {rows}")
+            columns = ", ".join(f'"{name}"' for name in COLUMNS)
+            otherwise = TYPED_OTHERWISE.format(typed=segment_query(), columns=columns, rows=rows, most=most)
+            places = [place for (place,) in connection.execute(otherwise).fetchall()]
+            typed = _rows(connection, f"SELECT * FROM ({segment_query()}) WHERE list_contains(?, position)", places)
+            kept = _rows(connection, "SELECT * FROM chunk WHERE list_contains(?, position)", places)
+            for told, stands in zip(typed, kept, strict=True):
+                found += [
+                    Finding(told["position"], f"column {name} is {stands[name]!r}, but the entry says {told[name]!r}")
+                    for name in FIELDS
+                    if told[name] != stands[name]
+                ]
+    except duckdb.Error as error:
+        found.append(Finding(None, f"{segment.file}: its entries cannot be read ({type(error).__name__})"))
+    finally:
+        connection.execute("DROP VIEW IF EXISTS chunk")
+    return found
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, places: list[int]) -> list[dict[str, Any]]:
+    """The rows of a query for some positions, in their order."""
+    found = connection.execute(f"{query} ORDER BY position", [places])
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _row(row: dict[str, Any]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from psycopg import sql
 from ledger.log.application import Ledger
 from projections.recipes import Definition, Recipe
 from projections.statements import counters_schema
+from replays.ahead import batches
 from replays.archive.loading import Archived, literal
 
 Progress = Callable[[str, int, int], None]
@@ -31,8 +32,8 @@ ENTRIES = (
 RAW_EVENTS = "CREATE VIEW raw_events AS {}"
 OF_AGGREGATE = 'SELECT position, aggregate, type, occurred_at, recorded_at, voided_position FROM "raw_{}"'
 OF_ENTITIES = " AND (aggregate, subject) IN ({entities})"
-CHUNK = 200_000
-"""Positions read from the log at a time."""
+CHUNK_BYTES = 64 << 20
+"""What is read from the log at a time."""
 SMALL_MB = 500
 """Memory of an engine into which no log is read."""
 
@@ -73,7 +74,8 @@ class Engine:
 
     def arrow(self, table: str) -> pyarrow.RecordBatchReader:
         """The rows of a table, as Arrow record batches."""
-        return self.connection.sql(f'SELECT * FROM "{table}"').to_arrow_reader(100_000)
+        # a cursor of its own: tables may be read side by side
+        return self.connection.cursor().sql(f'SELECT * FROM "{table}"').to_arrow_reader(100_000)
 
     def fill_calendars(self, worked_out: Mapping[str, bytes]) -> None:
         """Make the relations of calendars worked out, as a recipe has them."""
@@ -203,18 +205,17 @@ class Replay(Engine):
     def _read(
         self, ledger: Ledger, done: int, upto: int, only: list[tuple[str, str]] | None, progress: Progress
     ) -> None:
-        with adbc.connect(ledger.database.conninfo) as connection, connection.cursor() as cursor:
-            for after in range(done, upto, CHUNK) if only is None else [0]:
-                end = min(after + CHUNK, upto) if only is None else upto
-                cursor.execute(_entries_sql(after, end, only))
-                chunk = cursor.fetch_arrow_table()
-                self.connection.register("chunk", chunk)
-                told = pyarrow.compute.unique(chunk["aggregate"]).to_pylist()
+        with adbc.connect(ledger.database.conninfo) as connection:
+            for batch in batches(connection, _entries_sql(done if only is None else 0, upto, only), CHUNK_BYTES):
+                self.connection.register("chunk", pyarrow.Table.from_batches([batch]))
+                told = pyarrow.compute.unique(batch["aggregate"]).to_pylist()
                 # what a kept recipe does not know, its tables do not ask for
                 for aggregate in self.recipe.events.keys() & told:
                     self.connection.execute(self.recipe.events[aggregate].typed)
                 self.connection.unregister("chunk")
-                progress("reading", end, upto)
+                done += batch.num_rows
+                progress("reading", min(done, upto), upto)
+        progress("reading", upto, upto)
 
     def _read_in_place(self, files: list[str], upto: int) -> None:
         """Have `raw_<aggregate>` be what was put into it and its rows of Parquet files, which are not copied."""

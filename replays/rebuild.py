@@ -7,6 +7,7 @@ leaves the live generation as it was; what it had built is dropped by the next o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -24,7 +25,6 @@ from projections.keeping import recall
 from projections.projector import BATCH, Batches
 from projections.recipes import recipe
 from projections.statements import create_indexes
-from projections.tables import TABLES
 from replays.archive.loading import Archived
 from replays.archive.reading import Archive
 from replays.differences import TableDifference, differences
@@ -34,6 +34,9 @@ LOCK = 7246331902118
 LEFT_OVER = "SELECT number, state, definition, book FROM projections.generations WHERE state = 'building'"
 STAND_STILL = "SELECT notification_id FROM log.tracking WHERE application_name = %s FOR UPDATE"
 SET_POSITION = "UPDATE log.tracking SET notification_id = %s WHERE application_name = %s"
+WRITERS = 3
+"""Tables that are written at a time: one sends, one indexes, one waits for the disk."""
+SORTING = "SET maintenance_work_mem = '256MB'"
 ROUNDS = 10
 """Times a rebuild tries to come close to a log that grows meanwhile, before it has the live projector wait for it."""
 
@@ -164,21 +167,34 @@ def _fill(
         upto = min(upto, source.archive.last)
         worked_out = elsewhere.tables(source.archive, new.book_text, upto, progress)
     with worked_out as tables:
-        names = [*TABLES, "counters"]
-        with adbc.connect(ledger.database.conninfo) as target:
-            for done, name in enumerate(names):
-                progress(f"writing {name}", done, len(names))
-                with target.cursor() as cursor:
-                    cursor.adbc_ingest(name, tables.arrow(name), mode="append", db_schema_name=new.schema)
+        _write(ledger, tables, new, progress)
+    connection.execute(SET_POSITION, [upto, new.schema])
+
+
+def _write(ledger: Ledger, tables: WorkedOut, new: Generation, progress: Progress) -> None:
+    """Write tables with their indexes and statistics, several side by side: while one is indexed, another is sent."""
+
+    def write(name: str) -> None:
+        with adbc.connect(ledger.database.conninfo) as target, target.cursor() as cursor:
+            cursor.adbc_ingest(name, tables.arrow(name), mode="append", db_schema_name=new.schema)
             target.commit()
-    progress("indexing", 0, 1)
-    with connection.transaction():
-        for statement in create_indexes(new.rules, new.schema):
-            connection.execute(statement.encode())
-        connection.execute(SET_POSITION, [upto, new.schema])
-    for name in names:
-        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, name)))
-    progress("indexing", 1, 1)
+        with ledger.database.connect() as connection:
+            connection.execute(SORTING)
+            for statement in indexes[name]:
+                connection.execute(statement.encode())
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, name)))
+
+    indexes = create_indexes(new.rules, new.schema)
+    with ThreadPoolExecutor(WRITERS, "writing") as pool:
+        written = [pool.submit(write, name) for name in indexes]
+        try:
+            for done, table in enumerate(as_completed(written)):
+                table.result()
+                progress("writing", done, len(indexes))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    progress("writing", len(indexes), len(indexes))
 
 
 @contextmanager

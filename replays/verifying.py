@@ -6,15 +6,12 @@ not, what was sealed instead goes on into the tree, so that one alteration is no
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import pyarrow
 from adbc_driver_postgresql import dbapi as adbc
 from psycopg import Connection
 
@@ -22,7 +19,10 @@ from ledger.log.application import Ledger
 from ledger.seal.keys import verifiers
 from ledger.seal.notes import BadNote, Checkpoint, Verifier, opened
 from ledger.seal.tree import WIDTH, Growing, Hash, Tile, fold, leaf_hash
-from replays.derived import BYTES, ENTRIES, Derived
+from replays.ahead import batches
+from replays.archive.columns import ENTRY
+from replays.archive.reading import Archive
+from replays.derived import BYTES, ENTRIES, Derived, differing_in
 from replays.engine import Engine, Progress
 from replays.findings import Finding
 
@@ -74,19 +74,23 @@ def verify(
     progress: Progress = lambda *_: None,
     *,
     beside: bool = True,
+    archive: Archive | None = None,
 ) -> Report:
     """Verify the log as it stands, while it may be appended to. Checkpoints `held` outside must be of this very log.
 
     With `trusted` keys, only what these signed is believed to be signed; else the keys that the database names. With
-    `beside=False`, the columns and names beside the entries, which no seal is over, are not looked at.
+    `beside=False`, the columns and names beside the entries, which no seal is over, are not looked at. An archive is
+    held against its manifest and against the log. Raises OtherArchive where it is of another ledger.
     """
     began = time.monotonic()
     report = Report()
+    if archive is not None:
+        archive.of(ledger)
     with ledger.database.connect() as connection:
         signed = _signed(connection, held, trusted, report)
         row = connection.execute(HEAD).fetchone()
         assert row is not None
-        walk = _Walk(connection, signed, report, max(row[0], report.sealed))
+        walk = _Walk(connection, signed, report, max(row[0], report.sealed), archive.last if archive else None)
         with (
             Engine(min(MEMORY_MB, ledger.settings.replay_memory_mb)) as engine,
             adbc.connect(ledger.database.conninfo) as source,
@@ -94,7 +98,7 @@ def verify(
         ):
             derived = Derived(engine)
             waiting: Future[list[Finding]] | None = None
-            for batch in _ahead(source, (ENTRIES if beside else BYTES).format(upto=row[0])):
+            for batch in batches(source, (ENTRIES if beside else BYTES).format(upto=row[0])):
                 if waiting is not None:
                     report.add(*waiting.result())
                 waiting = pool.submit(derived.columns, batch) if beside else None
@@ -105,6 +109,9 @@ def verify(
             walk.finish()
             if beside:
                 report.add(*derived.names(connection, source, row[0], MOST))
+            if archive is not None:
+                found = _archived(connection, archive, signed, walk.wanted_root, engine, progress)
+                report.add(*(Finding(each.position, f"in the archive, {each.what}") for each in found))
         for (digest,) in connection.execute(DOCUMENTS):
             report.add(Finding(None, f"document {digest}: its content is not the one it is named after"))
     report.findings.sort(key=lambda found: (found.position is None, found.position or 0))
@@ -151,16 +158,52 @@ def _signed(connection: Connection[Any], held: Sequence[Held], trusted: Sequence
     return claims
 
 
-class _Walk:
-    """Goes through the log, tile by tile, and holds stored tiles and signed roots against it."""
+def _archived(
+    connection: Connection[Any],
+    archive: Archive,
+    signed: Claims,
+    root: Hash | None,
+    engine: Engine,
+    progress: Progress,
+) -> list[Finding]:
+    """What is wrong with an archive, of which the log, so far, has a root: with its files; with its entries, hashed as
+    the log's are; and with the columns beside them, typed again."""
+    if damaged := archive.examine(progress):
+        return [Finding(None, str(each)) for each in damaged]
+    report = Report()
+    claims = {size: roots for size, roots in signed.items() if size <= archive.last}
+    if root is None:
+        report.add(Finding(None, f"positions to {archive.last} are held; the log ends before"))
+    elif archive.last:
+        claims[archive.last] = [*claims.get(archive.last, ()), ("the log", root)]
+    report.sealed = max(claims, default=0)
+    walk = _Walk(connection, claims, report, archive.last)
+    for segment in archive.segments:
+        for batch in archive.batches([segment], ["position", ENTRY]):
+            walk.take(batch.column("position").to_pylist(), batch.column(ENTRY).to_pylist())
+            progress("verifying the archive", walk.tree.size, archive.last)
+        report.add(*differing_in(engine, archive, segment, MOST))
+    walk.finish()
+    return report.findings
 
-    def __init__(self, connection: Connection[Any], signed: Claims, report: Report, end: int) -> None:
+
+class _Walk:
+    """Goes through the log, tile by tile, and holds stored tiles and signed roots against it.
+
+    `wanted_root` is in the end the root of the tree of a size asked for, where the log is as long.
+    """
+
+    def __init__(
+        self, connection: Connection[Any], signed: Claims, report: Report, end: int, wanted: int | None = None
+    ) -> None:
         self.tree = Growing()
+        self.wanted_root: Hash | None = None
+        self._wanted = wanted
         self.end = end
         self._connection = connection
         self._signed = signed
         self._report = report
-        self._sizes = sorted(size for size in signed if size)
+        self._sizes = sorted(size for size in {*signed, wanted} if size)
         self._good = 0
         self._next = 1
         self._leaves: list[Hash | None] = []
@@ -184,7 +227,7 @@ class _Walk:
         self._grow()
         self._add(self._leaves)
         for size in self._sizes:
-            for name, _ in self._signed[size]:
+            for name, _ in self._signed.get(size, ()):
                 self._report.add(
                     Finding(None, f"{name} was signed over {size} entries, and the log has {self.tree.size}")
                 )
@@ -263,7 +306,9 @@ class _Walk:
 
     def _root(self, size: int) -> None:
         root = self.tree.root()
-        for name, signed in self._signed[size]:
+        if size == self._wanted:
+            self.wanted_root = root
+        for name, signed in self._signed.get(size, ()):
             if signed == root:
                 self._good = size
             elif not self._broken:
@@ -272,33 +317,10 @@ class _Walk:
                 self._report.add(
                     Finding(
                         self._good + 1,
-                        f"the log is not the one that was sealed: among the positions {where}, an entry is not the one "
-                        f"that {name} was signed over",
+                        f"not what was sealed: among the positions {where}, an entry is not the one under {name}",
                     )
                 )
 
     def _stored(self, level: int, first: int, last: int) -> dict[int, tuple[Hash, bytes]]:
         rows = self._connection.execute(TILES, [level, first, last], binary=True)
         return {number: (bytes(root), bytes(hashes)) for number, root, hashes in rows}
-
-
-def _ahead(source: Any, query: str) -> Iterator[pyarrow.RecordBatch]:
-    """The batches of a query, the next ones being read while one is worked on."""
-    batches: queue.Queue[pyarrow.RecordBatch | BaseException | None] = queue.Queue(maxsize=3)
-
-    def read() -> None:
-        try:
-            with source.cursor() as cursor:
-                cursor.execute(query)
-                for batch in cursor.fetch_record_batch():
-                    if batch.num_rows:
-                        batches.put(batch)
-            batches.put(None)
-        except BaseException as error:
-            batches.put(error)
-
-    threading.Thread(target=read, name="verify-reader", daemon=True).start()
-    while (batch := batches.get()) is not None:
-        if isinstance(batch, BaseException):
-            raise batch
-        yield batch

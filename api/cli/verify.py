@@ -26,11 +26,15 @@ def verify(
     hashes: Annotated[
         bool, typer.Option("--hashes", help="Leave out the columns and the trail beside the entries: twice as fast.")
     ] = False,
+    archive: Annotated[
+        str | None, typer.Option(help="Also an archive of it: its files, every entry, and the columns beside them.")
+    ] = None,
     tables: Annotated[bool, typer.Option("--tables", help="Also build all tables anew and compare them.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hash the log again; hold tree, checkpoints, columns and trail against it; exit 1 where anything differs."""
     from ledger.seal.notes import Verifier
+    from replays.archive.reading import Archive
     from replays.rebuild import rebuild
     from replays.verifying import Held, verify
 
@@ -41,7 +45,8 @@ def verify(
         raise ClientError(f"A checkpoint is text, and one of these files is not: {error}") from error
     with ledger_here() as ledger:
         with watched("Verifying") as progress:
-            report = verify(ledger, held, trusted, progress, beside=not hashes)
+            segments = None if archive is None else Archive.open(archive)
+            report = verify(ledger, held, trusted, progress, beside=not hashes, archive=segments)
         compared = None
         if tables:
             with watched("Comparing tables") as progress:
@@ -59,7 +64,8 @@ def verify(
         if report.more:
             say(f"  and {report.more:,} more")
         if not report.findings:
-            say("Nothing was altered.")
+            held_too = "" if segments is None else f" The archive's {segments.last:,} entries are the log's."
+            say(f"Nothing was altered.{held_too}")
         if compared is not None:
             say(f"{differing} rows of the live tables differ from a replay; `reqledger replay --compare` shows them."
                 if differing else "The live tables equal a replay.")  # fmt: skip

@@ -47,7 +47,7 @@ class Archived:
                 files.append(archive.uri(one))
             else:
                 progress("reading the archive", one.first - 1, upto)
-                _insert(connection, recipe, _rows(connection, archive, one), upto, typed=one.typed == alike)
+                _insert(connection, recipe, segment_rows(connection, archive, one), upto, typed=one.typed == alike)
         progress("reading the archive", min(upto, archive.last), upto)
         return files
 
@@ -65,7 +65,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, recipe: Recipe, rows: str, up
     connection.execute("DROP VIEW chunk")
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, archive: Archive, segment: Segment) -> str:
+def segment_rows(connection: duckdb.DuckDBPyConnection, archive: Archive, segment: Segment) -> str:
     """A segment as a relation of the engine, which reads files of this machine by itself."""
     if archive.storage.local:
         return f"read_parquet({literal(archive.uri(segment))})"

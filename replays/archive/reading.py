@@ -134,19 +134,24 @@ class Archive:
 
         Raises OtherArchive where the archive is of another ledger, ArchiveDamaged where a segment cannot be read.
         """
-        head = ledger.head()
-        if head.ledger_id != self.manifest.ledger_id:
-            raise OtherArchive(
-                f"the archive {self.place} is of the ledger {self.manifest.ledger_id}, this one is {head.ledger_id}"
-            )
+        self.of(ledger)
         found = []
         for one in self.segments if segments is None else segments:
             stored = ledger.entry_bytes(one.last)
             if stored is None:
-                found.append(Finding(one.file, f"holds positions to {one.last}; the log ends at {head.position}"))
+                found.append(
+                    Finding(one.file, f"holds positions to {one.last}; the log ends at {ledger.head().position}")
+                )
             elif stored != self.entry(one):
                 found.append(Finding(one.file, f"its entry at position {one.last} is not the one in the log"))
         return found
+
+    def of(self, ledger: Ledger) -> None:
+        """Raise OtherArchive unless it is an archive of this ledger, whatever it holds."""
+        if (there := ledger.head().ledger_id) != self.manifest.ledger_id:
+            raise OtherArchive(
+                f"the archive {self.place} is of the ledger {self.manifest.ledger_id}, this one is {there}"
+            )
 
     def require(self, ledger: Ledger) -> None:
         """Raise OtherArchive, or ArchiveDamaged, unless the log is the one archived and goes on from there.

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 
 import psutil
 from psycopg import sql
@@ -189,7 +189,7 @@ def _bare_copy(ledger: Ledger, bench: Bench) -> float:
                 with cursor.copy(copy) as into, file.open("rb") as rows_in:
                     while block := rows_in.read(1 << 20):
                         into.write(block)
-            for statement in create_indexes(live.rules, "bare"):
+            for statement in chain(*create_indexes(live.rules, "bare").values()):
                 connection.execute(statement.encode())
         connection.execute("DROP SCHEMA bare CASCADE")
     for file in files.values():
