@@ -33,7 +33,9 @@ SELECT set_config('lock_timeout', %(lock)s, false),
 """
 LOCK = "SELECT simulated FROM log.ledger FOR UPDATE"
 HEAD = "SELECT position, greatest(last_recorded_at, CASE WHEN NOT simulated THEN clock_timestamp() END) FROM log.head"
-CHANGED = "SELECT aggregate, subject, version, entry FROM log.entries WHERE position > %s ORDER BY position LIMIT %s"
+CHANGED = """
+SELECT aggregate, subject, version, entry, source, id FROM log.entries WHERE position > %s ORDER BY position LIMIT %s
+"""
 MOST_CHANGED = 20_000
 # up to here one exchange with insert and commit beats the cheaper rows of COPY, which needs four more
 FEW = 200
@@ -60,8 +62,8 @@ class Appending:
         self._skew = timedelta(seconds=database.settings.clock_skew_seconds)
         self._lock = threading.Lock()
         self._connection: Connection[Any] | None = None
-        # every entry up to here is reflected in the snapshots kept; at first there are none
-        self._seen = 2**63 - 1
+        # every entry up to here is reflected in the snapshots kept
+        self._seen: int | None = None
 
     def append(self, units: Sequence[tuple[Unit, str]]) -> list[Outcome]:
         """Append units, each with the key id it is recorded by, in one transaction; one outcome per unit, in order.
@@ -139,8 +141,16 @@ class Appending:
         self._events.recorder.insert_events(cast(Sequence[StoredEvent], stored), connection=connection, copy=copy)
 
     def _caught_up(self, connection: Connection[Any], units: Sequence[tuple[Unit, str]]) -> Group:
-        """Take the lock and read what is to be decided on, in one exchange with the server."""
+        """Read what is to be decided on and take the lock, in one exchange with the server.
+
+        What takes longest, looking up many streams and ids, is done before the lock is got, while another process may
+        have it; what was appended in between is added.
+        """
         claims = [claim for unit, _ in units for claim in unit]
+        asked = {(claim.source, claim.id) for claim in claims}
+        if self._seen is None:
+            # nothing is kept that could be out of date
+            self._seen = _one(connection.execute(HEAD))[0]
         known: dict[Key, Snapshot] = {}
         missing: dict[Key, None] = {}
         for claim in claims:
@@ -154,26 +164,32 @@ class Appending:
                     known[key] = snapshot
         lock, changed, head, stored, streams = (connection.cursor(binary=True) for _ in range(5))
         with connection.pipeline():
+            stored.execute(STORED, by_first(asked))
+            self._snapshots.ask(streams, missing)
             lock.execute(LOCK)
             changed.execute(CHANGED, [self._seen, MOST_CHANGED])
             head.execute(HEAD)
-            stored.execute(STORED, by_first((each.source, each.id) for each in claims))
-            self._snapshots.ask(streams, missing)
         (simulated,), (position, clock) = _one(lock), _one(head)
+        known.update(self._snapshots.answer(streams, missing))
         told = changed.fetchall()
         if len(told) == MOST_CHANGED:
             self._snapshots.forget_all()
             stale = set(known)
+            stored.execute(STORED, by_first(asked))
         else:
             stale = self._snapshots.follow(told)
         self._seen = position
-        known.update(self._snapshots.answer(streams, missing))
-        known.update(self._snapshots.load(streams, [key for key in stale if key in known and key not in missing]))
-        for key in {(aggregate, subject) for aggregate, subject, _, _ in told} - stale:
-            if key in known and key not in missing:
-                known[key] = self._snapshots.snapshot(key) or known[key]
+        for key in {(aggregate, subject) for aggregate, subject, *_ in told} & known.keys() - stale:
+            # of a stream that was empty nothing is kept that could have followed
+            kept = self._snapshots.snapshot(key)
+            if kept is None:
+                stale.add(key)
+            else:
+                known[key] = kept
+        known.update(self._snapshots.load(streams, stale & known.keys()))
         world = LockedWorld(streams, self._snapshots, known)
         found = {(source, event_id): entry for source, event_id, entry in stored}
+        found |= {(source, event_id): entry for *_, entry, source, event_id in told if (source, event_id) in asked}
         return Group(world, position, clock.astimezone(UTC), simulated, self._skew, found)
 
     def _connected(self) -> Connection[Any]:

@@ -52,16 +52,17 @@ class Snapshots(Repository[str]):
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
-    def follow(self, told: Iterable[tuple[str, str, int, bytes]]) -> set[Key]:
-        """Bring what is kept up to what others have appended: aggregate, subject, version and entry, by position.
+    def follow(self, told: Iterable[tuple[Any, ...]]) -> set[Key]:
+        """Bring what is kept up to what others have appended: aggregate, subject, version, entry and
+        more, by position. What is kept may know some of it already.
 
         Gives the streams that were forgotten, because something was voided in them: those are to be read anew.
         """
         forgotten: set[Key] = set()
-        for aggregate, subject, version, entry in told:
+        for aggregate, subject, version, entry, *_ in told:
             key = (aggregate, subject)
             kept = self.snapshot(key)
-            if kept is None:
+            if kept is None or version <= kept.version:
                 continue
             recorded = decode(entry)
             if recorded.type == VOID or version != kept.version + 1:

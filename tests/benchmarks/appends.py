@@ -15,7 +15,7 @@ from tests.benchmarks.sections import Section, against, number
 CONNECTIONS = 64
 WARM_UP_SECONDS = 2
 BATCH = 500
-BATCH_CONNECTIONS = 4
+BATCH_CONNECTIONS = 16
 CROWD = 64
 """Connections that send batches at once when more is sent than can be appended."""
 QUEUE_SECONDS = 1.0

@@ -1,8 +1,11 @@
 """A long story costs its next event nothing: statements and rows are counted, not seconds."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 from psycopg import Cursor
 
 from ledger.claims import Claim
@@ -11,6 +14,7 @@ from ledger.log.application import Ledger
 from ledger.settings import Settings
 
 Tell = Callable[..., Claim]
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 def cost(ledger: Ledger, claim: Claim) -> tuple[int, int]:
@@ -68,6 +72,40 @@ def test_nor_does_it_where_processes_take_turns(
     fill(here, tell, "C-1", 10, 2_000)
     turns("again")
     assert turns("long") == short
+
+
+def test_what_is_told_while_an_append_waits_for_its_turn(
+    settings: Settings, open_ledger: Callable[..., Ledger], tell: Tell
+) -> None:
+    here, there = open_ledger(settings), open_ledger(settings)
+    for ledger, name in ((here, "C-1"), (there, "C-2")):
+        ledger.append([[tell("contact.received", name, RECEIVED)]], "key")
+    both = tell("contact.received", "C-3", RECEIVED)
+    answered = [tell("contact.answered", name, {"agent_id": "A"}) for name in ("C-1", "C-3", "C-1", "C-3")]
+    with (
+        here.database.connect() as watching,
+        psycopg.connect(here.database.conninfo) as busy,
+        ThreadPoolExecutor() as pool,
+    ):
+        busy.execute("SELECT 1 FROM log.ledger FOR UPDATE")
+        first = pool.submit(there.append, [[both], answered[:2]], "key")
+        await_waiting(watching, 1)
+        # it has looked everything up by now, and must see what the other, whose turn is first, tells
+        second = pool.submit(here.append, [[both], answered[2:]], "key")
+        await_waiting(watching, 2)
+        busy.rollback()
+        (opened,), told = first.result(20)
+        (again,), more = second.result(20)
+    assert again == opened._replace(duplicate=True)
+    assert [(each.subject, each.version) for each in (*told, *more)] == [("C-1", 2), ("C-3", 2), ("C-1", 3), ("C-3", 3)]
+
+
+def await_waiting(connection: psycopg.Connection[Any], count: int) -> None:
+    """Wait until so many wait for the ledger's lock."""
+    until = time.monotonic() + 10
+    while connection.execute(WAITING).fetchone() != (count,):
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def test_what_another_process_voided_is_read_anew(
