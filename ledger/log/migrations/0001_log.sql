@@ -11,17 +11,19 @@ CREATE TABLE log.ledger (
 );
 
 -- `entry` is the event: one byte string with the whole envelope and the data. Every other column is derived from it.
+-- Keys are compared byte by byte ("C"): fast, the same on every server, and no index goes wrong when a system's collations
+-- change under it.
 CREATE TABLE log.entries (
     position        bigint PRIMARY KEY CHECK (position > 0),
-    aggregate       text NOT NULL,
-    subject         text NOT NULL,
+    aggregate       text COLLATE "C" NOT NULL,
+    subject         text COLLATE "C" NOT NULL,
     version         integer NOT NULL CHECK (version > 0),
-    type            text NOT NULL,
+    type            text COLLATE "C" NOT NULL,
     occurred_at     timestamptz NOT NULL,
     recorded_at     timestamptz NOT NULL,
-    recorded_by     text NOT NULL,
-    source          text NOT NULL,
-    id              text NOT NULL,
+    recorded_by     text COLLATE "C" NOT NULL,
+    source          text COLLATE "C" NOT NULL,
+    id              text COLLATE "C" NOT NULL,
     voided_position bigint,
     entry           bytea NOT NULL,
     UNIQUE (aggregate, subject, version),
@@ -33,10 +35,10 @@ CREATE INDEX entries_recorded_at ON log.entries (recorded_at, position);
 
 -- The trail: which other entity (aggregate, subject) an event names, and in which field.
 CREATE TABLE log.names (
-    aggregate   text NOT NULL,
-    subject     text NOT NULL,
+    aggregate   text COLLATE "C" NOT NULL,
+    subject     text COLLATE "C" NOT NULL,
     position    bigint NOT NULL,
-    field       text NOT NULL,
+    field       text COLLATE "C" NOT NULL,
     PRIMARY KEY (aggregate, subject, position, field)
 );
 
