@@ -25,6 +25,11 @@ class Settings(BaseSettings):
         default=None,
         description="Connection string of a PostgreSQL server (15 or later). Without it the embedded one is started.",
     )
+    owner_url: SecretStr | None = Field(
+        default=None,
+        description="Connection string of the role that owns the log, for `reqledger migrate` alone. Without it, that "
+        "command connects as the others do.",
+    )
     host: str = Field(
         default="127.0.0.1",
         validation_alias=AliasChoices("LEDGER_HOST", "HOST"),
@@ -126,7 +131,7 @@ class Settings(BaseSettings):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
 
-    @field_validator("database_url", "seal_key")
+    @field_validator("database_url", "owner_url", "seal_key")
     @classmethod
     def _not_blank(cls, url: SecretStr | None) -> SecretStr | None:
         return url if url is not None and url.get_secret_value().strip() else None

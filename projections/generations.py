@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any
 
 from psycopg import Connection, sql
+from psycopg.errors import InsufficientPrivilege
 
 from ledger.errors import LedgerError
 from ledger.rulebook.rules import Rules
@@ -30,7 +31,16 @@ MAKE_LIVE = (
 RETIRE = "UPDATE projections.generations SET state = 'retired' WHERE number = %s"
 TRACK = "INSERT INTO log.tracking (application_name, notification_id) VALUES (%s, %s)"
 UNTRACK = "DELETE FROM log.tracking WHERE application_name = %s"
+OWNED_BY_OTHERS = """
+SELECT nspname FROM pg_namespace JOIN projections.generations ON nspname = 'generation_' || number
+WHERE pg_get_userbyid(nspowner) <> %s ORDER BY number
+"""
+TABLES_OF = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p', 'v')"
 POSITION = "SELECT notification_id FROM log.tracking WHERE application_name = %s"
+
+
+class NotHandedOver(LedgerError):
+    """The tables belong to a role that may not give them away: the message says what to do."""
 
 
 class NoGeneration(LedgerError):
@@ -134,6 +144,25 @@ def drop(connection: Connection[Any], generation: Generation) -> None:
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(generation.schema)))
     connection.execute(UNTRACK, [generation.schema])
     connection.execute(RETIRE, [generation.number])
+
+
+def hand_over(connection: Connection[Any], role: str) -> list[str]:
+    """Make `role`, which runs the ledger from now on, the owner of all generations' schemas and tables; those that were
+    another's. Within the caller's transaction. Raises NotHandedOver."""
+    schemas = [name for (name,) in connection.execute(OWNED_BY_OTHERS, [role])]
+    owner = sql.Identifier(role)
+    try:
+        for schema in schemas:
+            connection.execute(sql.SQL("ALTER SCHEMA {} OWNER TO {}").format(sql.Identifier(schema), owner))
+            for (name,) in connection.execute(TABLES_OF, [schema]).fetchall():
+                table = sql.Identifier(schema, name)
+                connection.execute(sql.SQL("ALTER TABLE {} OWNER TO {}").format(table, owner))
+    except InsufficientPrivilege as error:
+        raise NotHandedOver(
+            f"The tables in {', '.join(schemas)} cannot be handed over to {role} ({error.diag.message_primary}): have "
+            f"a superuser run this command (LEDGER_OWNER_URL), or GRANT {role} to the role that runs it."
+        ) from error
+    return schemas
 
 
 def position(connection: Connection[Any], generation: Generation) -> int:

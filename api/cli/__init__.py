@@ -15,6 +15,7 @@ from api.cli.demo import demo
 from api.cli.doctor import doctor
 from api.cli.forms import form
 from api.cli.jobs import jobs
+from api.cli.migrate import migrate
 from api.cli.output import errors, say
 from api.cli.recomputing import recompute, restate
 from api.cli.replay import replay
@@ -51,6 +52,7 @@ for command in (
     data.simulate,
     demo,
     doctor,
+    migrate,
     verify,
 ):
     app.command()(command)

@@ -17,6 +17,7 @@ from api.cli.connection import AsJson
 from api.cli.output import say, show_json, show_rows
 from ledger.errors import LedgerError
 from ledger.log.database import LEAST_SERVER_VERSION, Database
+from ledger.log.guarding import current_role, replicating, unguarded, weaknesses
 from ledger.log.migration import applied, migrations
 from ledger.seal import keys
 from ledger.seal.sealing import status as seal_status
@@ -27,23 +28,11 @@ from projections.projector import status
 FREE_BYTES: Final = 1024**3
 SLOW_LAG_POSITIONS: Final = 10_000
 DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
-TRIGGERS: Final = {
-    "entries": "append_only",
-    "names": "append_only",
-    "documents": "append_only",
-    "ledger": "created_once",
-    "tiles": "append_only",
-    "checkpoints": "append_only",
-    "seal_keys": "append_only",
-}
 SLOW_SEAL_SECONDS: Final = 10.0
 
 VERSION: Final = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
 SETTING: Final = "SELECT current_setting(%s)"
 EXISTS: Final = "SELECT to_regclass('log.entries') IS NOT NULL"
-TRIGGER: Final = (
-    "SELECT tgenabled FROM pg_trigger WHERE tgrelid = to_regclass('log.' || %s) AND tgname = %s AND NOT tgisinternal"
-)
 COUNTED: Final = "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM log.entries"
 ADMINS: Final = (
     "SELECT count(*) FROM log.keys WHERE role = 'admin' AND revoked_at IS NULL AND expires_at > clock_timestamp()"
@@ -140,6 +129,7 @@ def _database(connection: Connection[Any], settings: Settings) -> Iterator[Findi
         return
     yield _migrations(connection)
     yield _triggers(connection)
+    yield _role(connection, settings)
     yield _log(connection)
     yield _seal(connection, settings)
     yield _tables(connection)
@@ -159,23 +149,39 @@ def _migrations(connection: Connection[Any]) -> Finding:
             "Start the program version that made this database.",
         )  # fmt: skip
     if missing:
-        return Finding("migrations", "note", f"not run yet: {', '.join(missing)}", "`reqledger serve` runs them.")
+        return Finding("migrations", "note", f"not run yet: {', '.join(missing)}", "`reqledger migrate` runs them.")
     return Finding("migrations", "ok", f"all {len(known)} ran")
 
 
 def _triggers(connection: Connection[Any]) -> Finding:
-    off = []
-    for table, trigger in TRIGGERS.items():
-        row = connection.execute(TRIGGER, [table, trigger]).fetchone()
-        # A: fires always; O: not while a replication stream is replayed; D: disabled
-        if row is None or row[0] not in ("A", b"A"):
-            off.append(f"log.{table}")
-    if off:
+    if off := unguarded(connection):
         return Finding(
             "append-only", "wrong", f"not protected: {', '.join(off)}",
             "ALTER TABLE … ENABLE ALWAYS TRIGGER …; then find out who switched it off, and what was changed meanwhile.",
         )  # fmt: skip
+    if said := replicating(connection):
+        return Finding(
+            "append-only", "wrong", f"session_replication_role is {said}",
+            "Ordinary triggers do not fire then: ALTER ROLE or DATABASE … RESET session_replication_role.",
+        )  # fmt: skip
     return Finding("append-only", "ok", "changes of the log are refused")
+
+
+def _role(connection: Connection[Any], settings: Settings) -> Finding:
+    role = current_role(connection)
+    if settings.database_url is None:
+        return Finding(
+            "role", "note", f"{role}, the one role of the embedded server, is a superuser",
+            "Whoever gets to the files or the socket of this server can switch the triggers off: good for trying out. "
+            "In production, run on a PostgreSQL server under a role of its own: `reqledger migrate --grant-to ROLE`.",
+        )  # fmt: skip
+    if powers := weaknesses(connection, role):
+        return Finding(
+            "role", "wrong", f"{role} could change the log: it {'; '.join(powers)}",
+            "Run under a role that cannot: `reqledger migrate --grant-to ROLE` as the owner, and name that role in "
+            "LEDGER_DATABASE_URL.",
+        )  # fmt: skip
+    return Finding("role", "ok", f"{role} can add to the log, and not change it")
 
 
 def _log(connection: Connection[Any]) -> Finding:

@@ -15,16 +15,14 @@ from psycopg_pool import ConnectionPool
 
 from ledger.claims import Claim
 from ledger.errors import OtherLedger
-from ledger.events import COLUMNS
 from ledger.log.appender import Appender
 from ledger.log.appending import Appending
 from ledger.log.database import Database
 from ledger.log.deciding import Appended, Outcome
 from ledger.log.keys import Keys
-from ledger.log.migration import migrate
 from ledger.log.persistence import LogTrackingRecorder, environment
+from ledger.log.preparing import prepare
 from ledger.log.reading import Head, Reader
-from ledger.log.relation import make_events_view
 from ledger.log.snapshots import Snapshots
 from ledger.log.waker import Waker
 from ledger.settings import Settings
@@ -70,7 +68,7 @@ class Ledger(Reader, Application[str]):
         database = Database.open(settings)
         try:
             with database.connect() as connection:
-                _prepare(connection)
+                prepare(connection)
                 connection.execute(CREATE, [bool(simulated)])
                 row = connection.execute(IS_SIMULATED).fetchone()
             assert row is not None
@@ -98,7 +96,7 @@ class Ledger(Reader, Application[str]):
     def prepare(cls, settings: Settings) -> None:
         """Bring the database `settings` name to this program's structure, creating no ledger in it."""
         with Database.open(settings) as database, database.connect() as connection:
-            _prepare(connection)
+            prepare(connection)
 
     @property
     def pool(self) -> ConnectionPool[Connection[Any]]:
@@ -176,11 +174,6 @@ class Ledger(Reader, Application[str]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _prepare(connection: Connection[Any]) -> None:
-    migrate(connection)
-    make_events_view(connection, COLUMNS)
 
 
 __all__ = ["Appended", "Head", "Ledger", "Outcome"]

@@ -54,6 +54,16 @@ def applied(connection: Connection) -> dict[int, tuple[str, str]]:
     return {number: (name, digest) for number, name, digest in connection.execute(APPLIED)}
 
 
+def pending(connection: Connection) -> list[str]:
+    """The names of the steps that have not run yet; nothing is changed.
+
+    Raises MigrationError as `migrate` does.
+    """
+    done, known = applied(connection), migrations()
+    _check(done, known)
+    return [migration.name for migration in known if migration.number not in done]
+
+
 def migrate(connection: Connection, upto: int | None = None) -> list[str]:
     """Run what has not run yet (up to number `upto`) in one transaction; the names of what ran.
 

@@ -91,16 +91,20 @@ def typed_entries(envelope: Iterable[str], columns: Mapping[str, str]) -> sql.Co
     )
 
 
+def events_view_stands(connection: Connection[Any], columns: Mapping[str, str]) -> bool:
+    """Whether `log.events` stands already as `columns` want it."""
+    found = connection.execute(DIGEST).fetchone()
+    return found is not None and found[0] == _digest(connection, events_view(columns))
+
+
 def make_events_view(connection: Connection[Any], columns: Mapping[str, str]) -> bool:
     """Make `log.events` unless it stands already as `columns` want it; whether it was made.
 
     Raises MigrationError when something else in the database depends on the outdated view.
     """
-    view = events_view(columns)
-    digest = hashlib.sha256(view.as_string(connection).encode()).hexdigest()
-    found = connection.execute(DIGEST).fetchone()
-    if found is not None and found[0] == digest:
+    if events_view_stands(connection, columns):
         return False
+    view = events_view(columns)
     with connection.transaction():
         connection.execute(LOCK)
         try:
@@ -111,8 +115,12 @@ def make_events_view(connection: Connection[Any], columns: Mapping[str, str]) ->
                 "Drop that and start again."
             ) from error
         connection.execute(view)
-        connection.execute(KEEP_DIGEST, [digest])
+        connection.execute(KEEP_DIGEST, [_digest(connection, view)])
     return True
+
+
+def _digest(connection: Connection[Any], view: sql.Composed) -> str:
+    return hashlib.sha256(view.as_string(connection).encode()).hexdigest()
 
 
 def _envelope(name: str) -> sql.Composable:
