@@ -287,7 +287,8 @@ def rule_book(words: Words) -> Iterator[str]:
     )
     figures = (model.Target, model.Limit, model.Metric, model.Goal, model.Comparison)
     rules = (model.PriorityRule, model.Level, model.Cadence, model.Indicator, model.Sampling, model.Duplicates)
-    yield from keys((*parts, *figures, *rules, model.Example, model.Label), words, "rule_book_keys")
+    last = (model.Voids, model.Example, model.Label)
+    yield from keys((*parts, *figures, *rules, *last), words, "rule_book_keys")
     yield from ["", "## Expressions", "", words["expressions"], "", "What may stand in an expression:", ""]
     signs = {**expressions.COMPARISONS, **expressions.ARITHMETIC, **expressions.LOGIC}
     yield "- " + ", ".join(code(sign) for sign in signs.values())

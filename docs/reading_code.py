@@ -29,7 +29,8 @@ def problem_statuses() -> dict[str, set[int]]:
 def refusal_rules() -> dict[str, list[str]]:
     """Every rule that refuses: name → what it says, with the places of values named in ‹brackets›."""
     found: dict[str, list[str]] = {}
-    for call in (*calls("ledger", "Refused"), *calls("ledger/errors.py", "__init__")):
+    own = ("ledger/errors.py", "ledger/second_person.py")
+    for call in (*calls("ledger", "Refused"), *(call for place in own for call in calls(place, "__init__"))):
         if len(call.args) < 2 or not isinstance(call.args[0], ast.Constant | ast.JoinedStr):
             continue
         name = said(call.args[0])

@@ -18,10 +18,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Protocol
 
+from ledger.aggregates.rulebook import Rulebook
 from ledger.claims import VOID, Claim, Recorded
 from ledger.errors import Refused, VersionMismatch
 from ledger.events import AGGREGATES
-from ledger.voids import Reshaped, effective, fold, refuse_nonsense, void_target
+from ledger.voids import (
+    PROPOSED,
+    Reshaped,
+    effective,
+    fold,
+    refuse_alone,
+    refuse_nonsense,
+    refuse_proposal,
+    void_target,
+)
 
 Key = tuple[str, str]
 """A stream: aggregate and subject."""
@@ -62,6 +72,9 @@ class World(Protocol):
         Asked for the fields of ``HARD_REFERENCES`` only: on a merge, on the void of what one names.
         """
 
+    def subjects(self, aggregate: str) -> Iterable[str]:
+        """The subjects of ``aggregate`` that anything is recorded of. Asked for rule books, on a void."""
+
     def stream(self, aggregate: str, subject: str) -> Sequence[Recorded]:
         """All entries of a subject by position, voided ones and voids too. Asked when something is voided."""
 
@@ -89,6 +102,10 @@ class Overlay:
     def referring(self, aggregate: str, field: str, subject: str) -> Iterable[str]:
         here = self._referring.get((aggregate, field, subject), ())
         return dict.fromkeys((*self._world.referring(aggregate, field, subject), *here))
+
+    def subjects(self, aggregate: str) -> Iterable[str]:
+        here = (entry.subject for entry in self.entries if entry.aggregate == aggregate)
+        return dict.fromkeys((*self._world.subjects(aggregate), *here))
 
     def stream(self, aggregate: str, subject: str) -> Sequence[Recorded]:
         here = (entry for entry in self.entries if entry.subject == subject and entry.aggregate == aggregate)
@@ -188,8 +205,12 @@ def _decide(
     if claim.expected_version is not None and claim.expected_version != before.version:
         raise VersionMismatch(f"{key[0]} {key[1]}", claim.expected_version, before.version)
     if target is None:
+        if claim.type == PROPOSED or (key[0] == "void" and before.state is not None):
+            refuse_proposal(claim, unit)
         rules.decide(before.state, claim, unit)
     else:
+        if _needs_second_person(target, unit):
+            refuse_alone(target, recorded_by, unit)
         reshaped.setdefault(key, []).append((index, target))
     entry = Recorded(
         id=claim.id,
@@ -212,6 +233,12 @@ def _decide(
     state = fold(key[0], [*unit.stream(*key), entry]) if key in reshaped else rules.evolve(before.state, entry)
     unit.add(entry, Snapshot(before.version + 1, state))
     return key
+
+
+def _needs_second_person(target: Recorded, unit: Overlay) -> bool:
+    """Whether the rule book published last says so: one recorded rule for all, whoever voids."""
+    books: Iterable[Rulebook | None] = (unit.state("rulebook", name) for name in unit.subjects("rulebook"))
+    return any(book is not None and book.needs_second_person(target.type) for book in books)
 
 
 __all__ = [

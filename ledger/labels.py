@@ -160,6 +160,7 @@ FIELD_LABELS: Mapping[str, Label] = {
     "report_kind": Label("Report", "报告类型"),
     "figures": Label("Figures", "指标结果"),
     # any subject, and rule books
+    "second_person_voids": Label("Voids that need a second person", "须双人作废的事件"),
     "voided_position": Label("Voided position", "作废位置"),
     "book_version": Label("Version of the book", "规则版本"),
     "digest": Label("Digest", "摘要"),

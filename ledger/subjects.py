@@ -22,6 +22,7 @@ from ledger.aggregates import (
     script,
     staff,
     survey,
+    void,
 )
 from ledger.choices import Label
 from ledger.occurrence import Occurrence, Reading
@@ -73,6 +74,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         _of(benchmark, "Industry benchmark", "行业对标", "benchmark.entered", "satisfaction-2026-03"),
         _of(report, "Report", "报告", "report.issued", "diagnosis-2026-02"),
         _of(rulebook, "Rule book", "规则", "rulebook.published", "customer_service"),
+        _of(void, "Proposed void", "作废提议", "void.proposed", "4711"),
     )
 }
 """Every kind of subject by its name."""

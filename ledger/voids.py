@@ -6,6 +6,7 @@ the subject from elsewhere (deliveries of a requirement or a notice, merges) is 
 it was at its own position.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -15,8 +16,10 @@ from ledger.claims import Claim, Recorded
 from ledger.errors import Refused
 from ledger.events import AGGREGATES
 from ledger.occurrence import Reading
+from ledger.second_person import another_person
 
-NOT_VOIDABLE = frozenset({"customer.key_destroyed", "rulebook.published"})
+NOT_VOIDABLE = frozenset({"customer.key_destroyed", "rulebook.published", "void.proposed", "void.declined"})
+PROPOSED = "void.proposed"
 MERGEABLE = frozenset({"customer", "contact", "requirement"})
 DELIVERED_BY = {"requirement": ("delivery", "requirement_id"), "notice": ("notice_delivery", "notice_id")}
 """What hangs on a subject beside merges: the aggregate, and the field by which it names the subject."""
@@ -57,7 +60,38 @@ def fold(aggregate: str, entries: Iterable[Recorded]) -> Any:
 def void_target(claim: Claim, world: Streams) -> Recorded:
     """What ``claim`` voids. Raises Refused when that is nothing, not the subject's, not voidable or voided already."""
     assert isinstance(claim.data, RecordVoided)
-    position = claim.data.voided_position
+    target = _voidable(claim.data.voided_position, world)
+    if target.subject != claim.subject:
+        raise Refused(
+            "void.other_subject",
+            f"position {target.position} belongs to {target.aggregate} {target.subject}, not to {claim.subject}",
+        )
+    return target
+
+
+def refuse_proposal(claim: Claim, world: Streams) -> None:
+    """Refuse to propose the void of what cannot be voided, or to decline it then. Raises Refused."""
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", claim.subject):
+        raise Refused(
+            "void.subject_no_position",
+            f"the subject of {claim.type} is the position to be voided, a number, not {claim.subject}",
+        )
+    _voidable(int(claim.subject), world)
+
+
+def refuse_alone(target: Recorded, recorded_by: str, world: Streams) -> None:
+    """Refuse to void ``target`` unless that is proposed, and under another key. Raises Refused, SamePerson."""
+    told = world.stream("void", str(target.position))
+    if not told or told[-1].type != PROPOSED:
+        raise Refused(
+            "void.not_proposed",
+            f"to void a {target.type} needs a second person: tell void.proposed with the subject {target.position}, and "
+            "have it voided under another key",
+        )
+    another_person(told[-1].recorded_by, recorded_by, f"the void of position {target.position}")
+
+
+def _voidable(position: int, world: Streams) -> Recorded:
     target = world.entry(position)
     if target is None:
         raise Refused("void.unknown_position", f"nothing is recorded at position {position}")
@@ -68,11 +102,6 @@ def void_target(claim: Claim, world: Streams) -> Recorded:
         )
     if target.type in NOT_VOIDABLE:
         raise Refused("void.not_voidable", f"position {position} is a {target.type}, which cannot be voided")
-    if target.subject != claim.subject:
-        raise Refused(
-            "void.other_subject",
-            f"position {position} belongs to {target.aggregate} {target.subject}, not to {claim.subject}",
-        )
     for entry in world.stream(target.aggregate, target.subject):
         if isinstance(entry.data, RecordVoided) and entry.data.voided_position == position:
             raise Refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ OF_STREAMS = (
 )
 AT = "SELECT position, entry FROM log.entries WHERE position = ANY(%s)"
 VOIDS = "SELECT voided_position, position FROM log.entries WHERE voided_position = ANY(%s) AND position <= %s"
+PROPOSED_VOIDS = """
+SELECT position, entry FROM log.entries WHERE aggregate = 'void' AND subject = ANY(%s) AND position <= %s
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def history(
 ) -> list[Item]:
     """Everything that concerns a subject, up to position `as_of`, by position; empty when nothing does.
 
-    Voided events and the voids themselves are all there. With `personal`, words hold personal fields.
+    Voided events, the voids and what was proposed to be voided are all there. With `personal`, words hold personal
+    fields.
     """
     upto = trail.NO_END if as_of is None else as_of
     own = (aggregate, subject)
@@ -56,6 +60,7 @@ def history(
         entries |= _at(connection, sorted(naming))
         voids = {row[0]: row[1] for row in connection.execute(VOIDS, [sorted(entries), upto])}
         entries |= _at(connection, sorted(voids.values() - entries.keys()))
+        entries |= _proposed_voids(connection, entries, upto)
     return [
         Item(
             event=entry,
@@ -74,6 +79,11 @@ def _of_streams(connection: Connection[Any], streams: set[trail.Entity], upto: i
         "upto": upto,
     }
     return {row[0]: decode(row[1]) for row in connection.execute(OF_STREAMS, told)}
+
+
+def _proposed_voids(connection: Connection[Any], entries: Iterable[int], upto: int) -> dict[int, Recorded]:
+    rows = connection.execute(PROPOSED_VOIDS, [[str(position) for position in entries], upto])
+    return {row[0]: decode(row[1]) for row in rows}
 
 
 def _at(connection: Connection[Any], positions: Sequence[int]) -> dict[int, Recorded]:

@@ -98,6 +98,7 @@ def publish_first(ledger: Ledger, book_text: str) -> None:
             "digest": book.digest(),
             "effective_from": instant(book.effective_from_us),
             "book": book_text,
+            "second_person_voids": book.voids.by_two,
         },
         id=f"{book.rule_book}/{book.version}",
         source=SOURCE,

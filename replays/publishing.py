@@ -203,6 +203,7 @@ def _publisher(ledger: Ledger, draft: str, key_id: str, actor: str | None) -> Ca
                 "digest": book.digest(),
                 "effective_from": instant(book.effective_from_us),
                 "book": draft,
+                "second_person_voids": book.voids.by_two,
             },
             id=f"{book.rule_book}/{book.version}",
             source=SOURCE,

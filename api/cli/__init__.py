@@ -8,7 +8,21 @@ from importlib.metadata import version as installed
 import typer
 from pydantic import ValidationError
 
-from api.cli import archive, baselines, data, keys, proofs, reads, reports, rules, seal, serve, stewarding, surveys
+from api.cli import (
+    archive,
+    baselines,
+    data,
+    keys,
+    proofs,
+    reads,
+    reports,
+    rules,
+    seal,
+    serve,
+    stewarding,
+    surveys,
+    voids,
+)
 from api.cli.as_of import as_of
 from api.cli.client import ClientError
 from api.cli.demo import demo
@@ -66,6 +80,7 @@ app.add_typer(surveys.app, name="survey")
 app.add_typer(reports.app, name="report")
 app.add_typer(proofs.app, name="proof")
 app.add_typer(seal.app, name="seal")
+app.add_typer(voids.app, name="void")
 
 
 @app.command()

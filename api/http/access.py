@@ -58,6 +58,7 @@ ACCESS: Final[Mapping[tuple[str, str], Roles]] = {
     ("GET", "/v1/baselines"): READERS,
     ("GET", "/v1/duplicates"): READERS,
     ("GET", "/v1/surveys/due"): READERS,
+    ("GET", "/v1/voids"): READERS,
     ("GET", "/v1/forms"): READERS,
     ("GET", "/v1/forms/{form}"): READERS,
     ("GET", "/v1/reports"): READERS,
@@ -91,7 +92,7 @@ ACCESS: Final[Mapping[tuple[str, str], Roles]] = {
 }
 """(method, path) → the roles that may. A route that is missing here keeps the program from starting."""
 
-ADMIN_TYPES: Final[frozenset[str]] = frozenset({"record.voided", "customer.key_destroyed"})
+ADMIN_TYPES: Final[frozenset[str]] = frozenset({"record.voided", "void.declined", "customer.key_destroyed"})
 """Event types only an admin's key may append: they strike, erase or change what counts."""
 
 

@@ -36,6 +36,7 @@ from api.http import (
     surveys,
     tables,
     tiles,
+    voids,
     what_if,
 )
 from api.http.access import ACCESS
@@ -63,6 +64,7 @@ ROUTERS = (
     reports.router,
     stewarding.router,
     surveys.router,
+    voids.router,
     jobs.router,
     replays.router,
     rulebooks.router,

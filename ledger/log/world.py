@@ -13,6 +13,7 @@ REFERRING = """
 SELECT DISTINCT entries.subject FROM log.names JOIN log.entries USING (position)
 WHERE names.aggregate = %s AND names.subject = %s AND names.field = %s AND entries.aggregate = %s
 """
+SUBJECTS = "SELECT DISTINCT subject FROM log.entries WHERE aggregate = %s"
 STREAM = "SELECT entry FROM log.entries WHERE aggregate = %s AND subject = %s ORDER BY version"
 ENTRY = "SELECT entry FROM log.entries WHERE position = %s"
 
@@ -39,6 +40,9 @@ class LockedWorld:
         named = aggregate if field == "into_id" else field.removesuffix("_id")
         rows = self._cursor.execute(REFERRING, [named, subject, field, aggregate]).fetchall()
         return [row[0] for row in rows]
+
+    def subjects(self, aggregate: str) -> Iterable[str]:
+        return [row[0] for row in self._cursor.execute(SUBJECTS, [aggregate]).fetchall()]
 
     def stream(self, aggregate: str, subject: str) -> Sequence[Recorded]:
         key = (aggregate, subject)

@@ -21,8 +21,8 @@ SPOKEN = frozenset({"name", "tier", "priority"})
 """Of these, what can stand in a path as a word: `targets.first_response`, but `limits[channel = 'email']`."""
 WORDS = frozenset({"label", "version", "goal", "baseline", "unit", "programme_start"})
 """Parts that change no figure: texts, and what a figure is measured against."""
-TASKS = frozenset({"indicators", "sampling", "duplicates"})
-"""Parts that tasks go by (the churn watch, samples, duplicates), and no figure."""
+TASKS = frozenset({"indicators", "sampling", "duplicates", "voids"})
+"""Parts that tasks go by (the churn watch, samples, duplicates, voiding), and no figure."""
 
 
 @dataclass(frozen=True)

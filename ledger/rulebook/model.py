@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
+from ledger.events import CATALOGUE
 from ledger.rulebook.hours import WEEKDAYS, Schedule, misplaced, weekly
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
@@ -278,6 +280,25 @@ class Duplicates(Model):
     threshold: int = Field(default=85, ge=1, le=100)
 
 
+class Voids(Model):
+    """Whose voids need a second person: one proposes, another one voids."""
+
+    second_person: bool = False
+    types: list[str] = Field(default=["*"], min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _known(self) -> Voids:
+        for nth, pattern in enumerate(self.types):
+            if not any(fnmatchcase(known, pattern) for known in CATALOGUE):
+                raise misplaced(f"{pattern!r} is no event type, nor a pattern of some, such as contact.*", "types", nth)
+        return self
+
+    @property
+    def by_two(self) -> list[str] | None:
+        """Patterns of the event types whose voids need two; None where none do."""
+        return self.types if self.second_person else None
+
+
 class Level(Model):
     """A priority, and the mean score of the roles from which on a requirement has it."""
 
@@ -326,6 +347,7 @@ class RuleBook(Model):
     indicators: list[Indicator] = []
     sampling: Sampling = Sampling()
     duplicates: Duplicates = Duplicates()
+    voids: Voids = Voids()
     tests: list[Example] = []
 
     @model_validator(mode="after")
@@ -370,6 +392,7 @@ class RuleBook(Model):
                 "indicators": True,
                 "sampling": True,
                 "duplicates": True,
+                "voids": True,
                 "calendars": {"__all__": {"label"}},
                 "dimensions": {"__all__": {"label"}},
                 "targets": {"__all__": {"label"}},

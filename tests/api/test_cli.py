@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from api.bootstrap import Program
+from api.bootstrap import Program, running
 from api.cli import main
+from api.cli.client import over_network
 from api.jobs import Progress
 from api.logs import configure
 from ledger.settings import Settings
-from tests.api.conftest import served
+from tests.api.conftest import received, served
+from tests.api.test_append import post
 
 
 class Ran(NamedTuple):
@@ -265,3 +267,30 @@ def test_whom_a_survey_is_due_to(over_http: Run, local: httpx.Client) -> None:
     shown = over_http("survey", "due", "--kind", "needs", "--limit", 3)
     assert wanted["rows"][0]["customer_id"] in shown.out
     assert "--limit shows up to 1000" in shown.err
+
+
+def test_a_void_is_proposed_by_one_and_approved_by_another(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(settings, project=False) as program:
+        configure("WARNING", io.StringIO())
+        people = {name: program.ledger.keys.create("admin", name)[1] for name in ("ann", "bo")}
+        with served(program) as address, over_network(address, people["ann"]) as client:
+            monkeypatch.setenv("LEDGER_URL", address)
+            wrong, other = (post(client, received(subject)).json()["position"] for subject in ("C-1", "C-2"))
+
+            def said(name: str, *arguments: object) -> Ran:
+                return run("void", *arguments, "--key", people[name])
+
+            assert "No void waits" in said("ann", "list").out
+            assert said("bo", "approve", wrong).status == 1
+            assert "is proposed" in said("ann", "propose", wrong, "--actor", "ann", "--reason", "told twice").out
+            assert said("ann", "propose", other, "--json").json["position"] > wrong
+            listed = said("bo", "list").out
+            assert all(word in listed for word in (str(wrong), "contact.received", "C-1", "told twice"))
+            assert "declined" in said("bo", "decline", other).out
+            assert f"Voided: {wrong}" in said("bo", "approve", wrong, "--actor", "bo").out
+            every = said("bo", "list", "--all", "--json").json["voids"]
+            assert [(one["position"], one["state"]) for one in every] == [(other, "declined"), (wrong, "approved")]
+            assert "approved" in said("bo", "list", "--all").out
+            assert f"position {wrong} was already voided" in said("bo", "propose", wrong).err

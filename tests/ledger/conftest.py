@@ -32,14 +32,14 @@ class Chronicle:
     def __init__(self):
         self.entries = []
 
-    def tell(self, *claims, now=NOW):
-        """Record the claims as one unit, or raise Refused. Gives the unit's entries."""
+    def tell(self, *claims, now=NOW, key="key-1"):
+        """Record the claims as one unit under a key, or raise Refused. Gives the unit's entries."""
         decided = decide_unit(
             [told if isinstance(told, Claim) else event(*told) for told in claims],
             self,
             position=len(self.entries) + 1,
             recorded_at=[now] * len(claims),
-            recorded_by="key-1",
+            recorded_by=key,
         )
         self.entries += decided.entries
         for key, snapshot in decided.snapshots.items():
@@ -52,11 +52,11 @@ class Chronicle:
             self.tell(told)
         return self
 
-    def refuses(self, *claims, rule, index=None):
+    def refuses(self, *claims, rule, index=None, key="key-1"):
         """The unit is refused by ``rule``, at ``index`` if given, and nothing is kept. Gives the refusal."""
         before = list(self.entries)
         with pytest.raises(Refused) as caught:
-            self.tell(*claims)
+            self.tell(*claims, key=key)
         assert caught.value.rule == rule, caught.value
         assert self.entries == before
         if index is not None:
@@ -87,6 +87,9 @@ class Chronicle:
             e.subject for e in self.entries if e.aggregate == aggregate and getattr(e.data, field, None) == subject
         )
         return dict.fromkeys(named)
+
+    def subjects(self, aggregate):
+        return dict.fromkeys(e.subject for e in self.entries if e.aggregate == aggregate)
 
     def stream(self, aggregate, subject):
         return [e for e in self.entries if (e.aggregate, e.subject) == (aggregate, subject)]

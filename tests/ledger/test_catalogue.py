@@ -41,6 +41,7 @@ baseline: frozen
 benchmark: entered
 report: issued
 rulebook: published
+void: proposed declined
 record: voided
 """
 
@@ -95,7 +96,7 @@ def test_entry_bytes_of_every_type_never_change():
     for line in golden:
         assert encode(decode(line.encode())).decode() == line
     assert {encode(example_entry(name)).decode() for name in CATALOGUE} <= set(golden)
-    assert len(golden) >= 103
+    assert len(golden) >= 106
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -151,7 +152,7 @@ def test_columns_are_the_fields_that_are_not_personal():
     left_out = {field.name for field in fields if not field.column}
     assert left_out == {
         *("name", "win_back_measure", "message", "minutes", "solution", "statement", "boundary", "criteria", "comment"),
-        *("action", "book", "wording", "dimensions", "figures"),
+        *("action", "book", "wording", "dimensions", "figures", "second_person_voids"),
     }
     assert {field.kind for field in fields if not field.column} == {"text", "mapping", "list"}
 

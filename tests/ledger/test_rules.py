@@ -29,7 +29,7 @@ def test_nothing_happens_to_what_was_never_opened(chronicle, tell, name):
     chronicle.refuses(tell(name, "X-1"), rule=f"{known.aggregate}.never_opened", index=0)
 
 
-@pytest.mark.parametrize("aggregate", [name for name in AGGREGATES if name not in ("staff", "rulebook")])
+@pytest.mark.parametrize("aggregate", [name for name in AGGREGATES if name not in ("staff", "rulebook", "void")])
 def test_nothing_is_opened_twice(chronicle, tell, aggregate):
     chronicle.given(REQUIREMENT, NOTICE)
     opening = AGGREGATES[aggregate].opening

@@ -22,6 +22,9 @@ class Empty:
     def referring(self, aggregate: str, field: str, subject: str) -> Sequence[str]:
         return ()
 
+    def subjects(self, aggregate: str) -> Sequence[str]:
+        return ()
+
     def stream(self, aggregate: str, subject: str) -> Sequence[Recorded]:
         return ()
 

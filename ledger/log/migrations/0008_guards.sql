@@ -7,7 +7,3 @@ REVOKE UPDATE, DELETE, TRUNCATE ON log.migrations FROM PUBLIC, CURRENT_USER;
 -- The reference was checked with the rights of the documents' owner, who may not lock a row there since 0004. What a
 -- recipe is kept under is its digest, and documents are never removed.
 ALTER TABLE projections.compiled DROP CONSTRAINT compiled_recipe_fkey;
-
--- What was proposed to be voided: rare, and asked for as a list.
-CREATE INDEX entries_void_proposals ON log.entries (position)
-    WHERE type IN ('record.void_proposed', 'record.void_declined');
