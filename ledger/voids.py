@@ -85,8 +85,8 @@ def refuse_alone(target: Recorded, recorded_by: str, world: Streams) -> None:
     if not told or told[-1].type != PROPOSED:
         raise Refused(
             "void.not_proposed",
-            f"to void a {target.type} needs a second person: tell void.proposed with the subject {target.position}, and "
-            "have it voided under another key",
+            f"to void a {target.type} needs a second person: tell void.proposed with the subject {target.position}, "
+            "and have it voided under another key",
         )
     another_person(told[-1].recorded_by, recorded_by, f"the void of position {target.position}")
 

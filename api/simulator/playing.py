@@ -13,6 +13,8 @@ from api.simulator.company import FIRST_POSITION
 BATCH_EVENTS = 500
 REMEMBERED = 20_000
 """How many ids are remembered to know what a retrying service sends again; it does so within minutes."""
+VOIDING = frozenset({"record.voided", "void.proposed", "void.declined"})
+"""The types of events that name the position of another."""
 
 Event = dict[str, Any]
 Progress = Callable[[int, str], None]
@@ -56,8 +58,9 @@ def play(
     def send(batch: _Batch) -> Sent:
         for place in batch.voids:
             event = batch.events[place]
-            told = event["data"]["voided_position"] - first_position
-            batch.events[place] = {**event, "data": {"voided_position": positions[told]}}
+            position = positions[voided(event) - first_position]
+            named = {"data": {"voided_position": position}} if event["data"] else {"subject": str(position)}
+            batch.events[place] = {**event, **named}
         (outcome,) = destination.send([batch.events])
         if isinstance(outcome, NotSent):
             raise SendingError(f"The ledger refuses the simulated company: {outcome.reason}")
@@ -73,16 +76,19 @@ def play(
     return played
 
 
+def voided(event: Event) -> int:
+    """The position that an event of `VOIDING` speaks of."""
+    return int(event["data"].get("voided_position", event["subject"]))
+
+
 def _batches(events: Iterable[Event], first_position: int) -> Iterator[_Batch]:
     """Batches in which no void stands with what it voids: its position must have been answered before."""
     recent: dict[tuple[str, str], None] = {}
     told = 0
     batch, begun = _Batch(), 0
     for event in events:
-        void = event["type"] == "record.voided"
-        if len(batch.events) >= BATCH_EVENTS or (
-            void and event["data"]["voided_position"] - first_position >= begun and batch.events
-        ):
+        void = event["type"] in VOIDING
+        if len(batch.events) >= BATCH_EVENTS or (void and voided(event) - first_position >= begun and batch.events):
             yield batch
             batch, begun = _Batch(), told
         key = (event["source"], event["id"])

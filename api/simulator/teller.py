@@ -35,7 +35,14 @@ SOURCES = {
 RETRYING = {"/company/contact-centre": 0.012, "/company/shop": 0.02, "/company/delivery-office": 0.006,
             "/company/messaging": 0.01}  # fmt: skip
 
-_TELLING, _AGAIN, _VOID = 0, 1, 2
+PROPOSED_EVERY = 20
+"""Of how many corrections one is proposed, declined, proposed again and then made by somebody else."""
+HESITATION = (
+    (30 * MINUTE, "void.proposed", "staff-7"),
+    (20 * MINUTE, "void.declined", "supervisor-1"),
+    (10 * MINUTE, "void.proposed", "staff-7"),
+)
+_TELLING, _AGAIN, _VOID, _PROPOSAL = 0, 1, 2, 3
 
 
 class Subject:
@@ -64,6 +71,7 @@ class Teller:
         self._sequence = 0
         self._position = first_position - 1
         self._to_void: dict[int, int] = {}  # sequence → position, once known
+        self._corrections = 0
         self._shares: dict[str, float] = {}
         self._fast_clock = 0
 
@@ -141,6 +149,11 @@ class Teller:
             return
         name, subject, at, source, data, extensions = retold
         self._to_void[sequence] = 0
+        # the first is such a case, so that a small company has seen it
+        if self._corrections % PROPOSED_EVERY == 0:
+            for before, kind, who in HESITATION:
+                self._push(found - before, _PROPOSAL, (sequence, source, kind, who))
+        self._corrections += 1
         self._push(found, _VOID, (sequence, subject, source, random.choice(CORRECTIONS)))
         self._push(found + MINUTE, _TELLING, (name, subject, at, source, data, extensions))
 
@@ -158,6 +171,8 @@ class Teller:
             if sequence in self._to_void:
                 self._to_void[sequence] = self._position
             yield event
+            if what == _PROPOSAL:
+                continue
             if random.random() < RETRYING.get(event["source"], 0.0):
                 again = recorded + int(random.random() * 10 * MINUTE) * (random.random() < 0.5)
                 self._push(again, _AGAIN, event)
@@ -168,6 +183,9 @@ class Teller:
             voided, subject, source, reason = content
             name, at, extensions = "record.voided", recorded - SECOND, {"reason": reason, "actor": "supervisor-1"}
             data = {"voided_position": self._to_void.pop(voided)}
+        elif what == _PROPOSAL:
+            voided, source, name, who = content
+            subject, at, data, extensions = str(self._to_void[voided]), recorded - SECOND, {}, {"actor": who}
         else:
             name, subject, at, source, data, extensions = content
         return {

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from tests.reference.calendars import SECOND, local_date, midnight
 from tests.reference.given import at
-from tests.reference.moves import AGGREGATES, OPENINGS, VOID, data_for
+from tests.reference.moves import AGGREGATES, OPENINGS, PROPOSED, VOID, data_for
 
 MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
 DAY = 24 * HOUR
@@ -187,9 +187,12 @@ class Teller:
         chosen = [target] if self.chance(60) else stream[stream.index(target) :]
         voids = []
         for move in reversed(chosen):
-            if move.type != VOID and move.position is not None:
+            if move.type not in (VOID, PROPOSED) and move.position is not None:
                 occurred_at = self.moment(move.aggregate, move.subject)
                 data = {"voided_position": move.position}
+                if move.position % 5 == 0:
+                    at = self.clock(occurred_at)
+                    voids.append(Move(PROPOSED, "void", str(move.position), occurred_at, at, {}))
                 voids.append(Move(VOID, move.aggregate, move.subject, occurred_at, self.clock(occurred_at), data))
         return voids or [self.move()]
 

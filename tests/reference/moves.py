@@ -4,6 +4,7 @@ from tests.reference.programme_moves import PROGRAMME, PROGRAMME_FIELDS
 from tests.reference.words import CAUSES, CHANNELS, QUARTERS, Data, Draw, Fields, Words, score
 
 VOID = "record.voided"
+PROPOSED = "void.proposed"
 OPENINGS = {
     "customer": "customer.registered",
     "contact": "contact.received",
