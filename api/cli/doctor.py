@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import httpx
 import typer
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 
 from api.cli.client import ClientError
 from api.cli.connection import AsJson
@@ -79,6 +80,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         with Database.open(settings) as database, database.connect() as connection:
             yield from _database(connection, settings)
+    except InsufficientPrivilege as error:
+        mend = "`reqledger migrate --grant-to ROLE`, as the owner of the log, gives the running role its rights."
+        yield Finding("role", "wrong", f"may not look at the ledger: {error.diag.message_primary}", mend)
     except LedgerError as error:
         where = "LEDGER_DATABASE_URL" if settings.database_url else f"the embedded server in {settings.home}"
         yield Finding("database", "wrong", str(error), f"Mend what {where} complains of, then ask again.")

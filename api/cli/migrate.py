@@ -33,6 +33,8 @@ def migrate(
     changed: dict[str, Granted] = {}
     handed: list[str] = []
     with Database.open(settings) as database, database.connect() as connection:
+        # the running role may make schemas, also one that the owner's search path would lead to
+        connection.execute("SET search_path TO pg_catalog")
         done = prepare(connection)
         with connection.transaction():
             before = running_roles(connection)

@@ -22,7 +22,7 @@ class VoidDeclined(Event, type="void.declined", en="Proposed void declined", zh=
 
 @dataclass(frozen=True, slots=True)
 class Void:
-    """A proposed void. Not open: it was declined."""
+    """A proposed void, as far as its own decisions need it. Not open: it was declined last."""
 
     open: bool = True
 

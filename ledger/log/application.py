@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, cast
@@ -10,6 +11,7 @@ from eventsourcing.application import Application
 from eventsourcing.persistence import Tracking
 from eventsourcing.utils import Environment, EnvType
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
@@ -86,7 +88,8 @@ class Ledger(Reader, Application[str]):
     def existing(cls, settings: Settings) -> Self | None:
         """The ledger that is in the database `settings` name, migrated as needed; None where there is none, and none is
         made. Raises as `open` does."""
-        with Database.open(settings) as database, database.connect() as connection:
+        # who may not even look is told why by `open`
+        with Database.open(settings) as database, database.connect() as connection, suppress(InsufficientPrivilege):
             (made,) = connection.execute(EXISTS).fetchone() or (False,)
             if not made or connection.execute(IS_SIMULATED).fetchone() is None:
                 return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -20,7 +20,7 @@ from api.simulator.playing import play
 from ledger.rulebook.loading import default_text
 from ledger.settings import Settings
 from tests.api.test_cli import Run, run
-from tests.roles import Roles, roles
+from tests.roles import Roles, migrated, roles
 
 __all__ = ["run"]
 
@@ -41,12 +41,20 @@ def draft() -> str:
     return text.replace("within: 3 min", "within: 1 min")
 
 
+def soon(so: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + 60
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def lived(program: Program, client: httpx.Client) -> None:
     """Append, project, seal, publish rules, rebuild, make and revoke a key."""
     play(Direct(program.ledger, "simulator"), company(contacts=20, days=20))
     position = program.ledger.head().position
-    rows = client.get("/v1/tables/contacts", params={"min_position": position}).json()["rows"]
-    assert rows
+    soon(lambda: program.projected_position() >= position)
+    assert client.get("/v1/tables/contacts").json()["rows"]
     made = client.post("/v1/rulebooks/plans", json={"book": draft(), "retroactive": True})
     assert made.status_code == 201, made.text
     applied = client.post(f"{made.headers['location']}/apply", json={})
@@ -56,7 +64,7 @@ def lived(program: Program, client: httpx.Client) -> None:
 
 
 def test_the_program_runs_under_a_role_that_cannot_change_the_log(
-    run: Run, empty: Roles, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    run: Run, empty: Roles, postgres: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("LEDGER_DATABASE_URL", empty.runner_url)
     monkeypatch.setenv("LEDGER_OWNER_URL", empty.owner_url)
@@ -72,10 +80,7 @@ def test_the_program_runs_under_a_role_that_cannot_change_the_log(
     with running(settings, simulated=True) as program, in_process(program.asgi, program.local_token) as client:
         lived(program, client)
         head = program.ledger.head().position
-        until = time.monotonic() + 20
-        while program.seal_status().size < head:
-            assert time.monotonic() < until, program.seal_status()
-            time.sleep(0.05)
+        soon(lambda: program.seal_status().size >= head)
         entries = [entry.position for entry in program.ledger.entries()]
     assert entries == list(range(1, head + 1))
     for command in CARRIES_ON:
@@ -83,6 +88,14 @@ def test_the_program_runs_under_a_role_that_cannot_change_the_log(
         assert ran.status == 0, (command, ran.out, ran.err)
     archived = run("archive", "write", tmp_path / "archive")
     assert archived.status == 0, archived.err
+    with roles(postgres) as other:
+        migrated(other)
+        monkeypatch.setenv("LEDGER_DATABASE_URL", other.runner_url)
+        restored = run("archive", "restore", tmp_path / "archive")
+        assert restored.status == 0, restored.err
+        with psycopg.connect(other.runner_url) as connection:
+            assert connection.execute("SELECT max(position) FROM log.entries").fetchone() == (head,)
+    monkeypatch.setenv("LEDGER_DATABASE_URL", empty.runner_url)
     examined = run("doctor", "--json").json
     verdicts = {one["check"]: one for one in examined}
     assert verdicts["role"]["verdict"] == "ok", verdicts["role"]
@@ -111,6 +124,13 @@ def test_a_ledger_that_its_owner_ran_is_handed_over(
     with psycopg.connect(empty.superuser_url, autocommit=True) as connection:
         names = sql.Identifier(empty.runner), sql.Identifier(empty.owner)
         connection.execute(sql.SQL("GRANT {} TO {}").format(*names))
+    # the role has no rights yet: each command says which one gives them
+    monkeypatch.setenv("LEDGER_DATABASE_URL", empty.runner_url)
+    for command in ("keys list", "archive write nowhere"):
+        assert f"migrate --grant-to {empty.runner}" in run(*command.split()).err
+    looked = run("doctor", "--json")
+    assert (looked.status, looked.json[-1]["check"], looked.json[-1]["verdict"]) == (1, "role", "wrong")
+    monkeypatch.setenv("LEDGER_DATABASE_URL", empty.owner_url)
     handed = run("migrate", "--grant-to", empty.runner)
     assert handed.status == 0, handed.err
     assert f"{empty.runner} owns now: generation_1" in handed.out
