@@ -34,6 +34,7 @@ from ledger.rulebook import expressions, model
 from ledger.rulebook.loading import default_book
 from ledger.rulebook.model import Goal, Metric
 from ledger.rulebook.rules import Rules
+from ledger.rulebook.voiding import Voids
 from ledger.settings import Settings
 from projections.tables import READABLE, Table
 from projections.tables.clockwork import clock_columns
@@ -287,7 +288,7 @@ def rule_book(words: Words) -> Iterator[str]:
     )
     figures = (model.Target, model.Limit, model.Metric, model.Goal, model.Comparison)
     rules = (model.PriorityRule, model.Level, model.Cadence, model.Indicator, model.Sampling, model.Duplicates)
-    last = (model.Voids, model.Example, model.Label)
+    last = (Voids, model.Example, model.Label)
     yield from keys((*parts, *figures, *rules, *last), words, "rule_book_keys")
     yield from ["", "## Expressions", "", words["expressions"], "", "What may stand in an expression:", ""]
     signs = {**expressions.COMPARISONS, **expressions.ARITHMETIC, **expressions.LOGIC}

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_serializer, model_validator
 
-from ledger.events import CATALOGUE
 from ledger.rulebook.hours import WEEKDAYS, Schedule, misplaced, weekly
+from ledger.rulebook.voiding import Voids
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 
@@ -278,25 +277,6 @@ class Duplicates(Model):
     """From which likeness on (of 100) two requirements are proposed as one."""
 
     threshold: int = Field(default=85, ge=1, le=100)
-
-
-class Voids(Model):
-    """Whose voids need a second person: one proposes, another one voids."""
-
-    second_person: bool = False
-    types: list[str] = Field(default=["*"], min_length=1, max_length=100)
-
-    @model_validator(mode="after")
-    def _known(self) -> Voids:
-        for nth, pattern in enumerate(self.types):
-            if not any(fnmatchcase(known, pattern) for known in CATALOGUE):
-                raise misplaced(f"{pattern!r} is no event type, nor a pattern of some, such as contact.*", "types", nth)
-        return self
-
-    @property
-    def by_two(self) -> list[str] | None:
-        """Patterns of the event types whose voids need two; None where none do."""
-        return self.types if self.second_person else None
 
 
 class Level(Model):
