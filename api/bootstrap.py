@@ -21,6 +21,7 @@ from api.schedule import Schedule
 from ledger.log.application import Ledger
 from ledger.log.database import Database
 from ledger.log.waker import Waker
+from ledger.seal.outside import Witnessed, witnessed
 from ledger.seal.sealing import Sealer
 from ledger.seal.sealing import Status as SealStatus
 from ledger.seal.sealing import status as seal_status
@@ -67,6 +68,11 @@ class Program:
         """How far the log is sealed, whichever process seals it."""
         with self.database.reading() as connection:
             return seal_status(connection)
+
+    def witnesses(self) -> list[Witnessed]:
+        """How far each place outside that holds checkpoints is, whichever process gives them."""
+        with self.database.reading() as connection:
+            return list(witnessed(connection))
 
     def projected_position(self) -> int:
         """The position up to which the live tables hold everything."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ledger.seal.addresses import addresses
+
 
 class Settings(BaseSettings):
     """What a process of the ledger needs to know before it can start.
@@ -74,7 +76,10 @@ class Settings(BaseSettings):
         description="Aggregate states kept in memory for deciding, the least recently used go first.",
     )
     pool_connections: int = Field(
-        default=10, ge=1, description="Most database connections of one process for reading (it uses four more)."
+        default=10,
+        ge=1,
+        description="Most database connections of one process for reading (it uses four more, and "
+        "one for each of its witnesses).",
     )
     pool_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long a request waits for a database connection, in seconds."
@@ -117,6 +122,18 @@ class Settings(BaseSettings):
         default=None,
         description="File with the key that signs checkpoints. Without it, seal-<ledger id>.key in LEDGER_HOME.",
     )
+    witnesses: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where checkpoints are held outside, with spaces between: file:///path, a webhook's URL, or the "
+        "URL of a C2SP witness with its key behind a #, https://witness.example#name+hash+base64.",
+    )
+    witness_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=86_400,
+        description="Least time between two checkpoints given to a webhook or a witness, in seconds; a file is given "
+        "one a second at most. Where one fails, it is twice as long each time, up to ten minutes.",
+    )
     log_level: str = Field(default="INFO", description="Least level written to the log: DEBUG, INFO, WARNING, ERROR.")
 
     @field_validator("log_level")
@@ -130,6 +147,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().resolve()
+
+    @field_validator("witnesses")
+    @classmethod
+    def _known_addresses(cls, text: SecretStr) -> SecretStr:
+        addresses(text.get_secret_value())
+        return text
 
     @field_validator("database_url", "owner_url", "seal_key")
     @classmethod

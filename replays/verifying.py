@@ -16,8 +16,10 @@ from adbc_driver_postgresql import dbapi as adbc
 from psycopg import Connection
 
 from ledger.log.application import Ledger
+from ledger.seal.cosigning import Cosigner
 from ledger.seal.keys import verifiers
-from ledger.seal.notes import BadNote, Checkpoint, Verifier, opened
+from ledger.seal.notes import BadNote, Note, Verifier, opened
+from ledger.seal.outside import renamings
 from ledger.seal.tree import WIDTH, Growing, Hash, Tile, fold, leaf_hash
 from replays.ahead import batches
 from replays.archive.columns import ENTRY
@@ -30,6 +32,11 @@ MEMORY_MB: Final = 1_000
 MOST: Final = 100
 """Findings that are told; the others are counted."""
 CHECKPOINTS: Final = "SELECT size, root, note FROM log.checkpoints ORDER BY size"
+COSIGNATURES: Final = """
+SELECT size, verifier, signature, note FROM log.cosignatures LEFT JOIN log.checkpoints USING (size)
+ORDER BY size, verifier
+"""
+CONTRADICTIONS: Final = "SELECT place, note FROM log.contradictions WHERE origin = %s ORDER BY size, found_at"
 HEAD: Final = "SELECT coalesce(max(position), 0) FROM log.entries"
 TILES: Final = "SELECT number, root, hashes FROM log.tiles WHERE level = %s AND number >= %s AND number <= %s"
 DOCUMENTS: Final = (
@@ -42,7 +49,9 @@ NOTHING: Final = bytes(32)
 @dataclass
 class Report:
     """What verifying came to. entries: rows read; sealed: of the newest checkpoint; checkpoints: how many were checked;
-    findings: what is wrong, the first of them; more: how many others; seconds: what it took."""
+    findings: what is wrong, the first of them; more: how many others; seconds: what it took; cosignatures: how many
+    were checked, of the keys of `cosigners`, the newest over `cosigned` entries; renamed: each other name the log was
+    given, and why."""
 
     entries: int = 0
     sealed: int = 0
@@ -50,6 +59,10 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     more: int = 0
     seconds: float = 0.0
+    cosignatures: int = 0
+    cosigned: int = 0
+    cosigners: list[str] = field(default_factory=list)
+    renamed: list[str] = field(default_factory=list)
 
     def add(self, *found: Finding) -> None:
         for each in found:
@@ -88,6 +101,10 @@ def verify(
         archive.of(ledger)
     with ledger.database.connect() as connection:
         signed = _signed(connection, held, trusted, report)
+        _cosigned(connection, report)
+        for each in renamings(connection):
+            why = f"{each.former} until {each.size:,} entries, {each.origin} since: {each.reason}"
+            report.renamed.append(why)
         row = connection.execute(HEAD).fetchone()
         assert row is not None
         walk = _Walk(connection, signed, report, max(row[0], report.sealed), archive.last if archive else None)
@@ -130,7 +147,8 @@ def _signed(connection: Connection[Any], held: Sequence[Held], trusted: Sequence
         keys = trusted or verifiers(connection)
     except BadNote as error:
         report.add(Finding(None, f"log.seal_keys: {error}"))
-    origin = keys[-1].name if keys else None
+    names = [each.name for each in keys]
+    origin, latest = names[-1] if names else None, 0
     claims: dict[int, list[tuple[str, Hash]]] = {}
     for size, root, note in connection.execute(CHECKPOINTS):
         name = f"the checkpoint of size {size}"
@@ -141,10 +159,14 @@ def _signed(connection: Connection[Any], held: Sequence[Held], trusted: Sequence
         except BadNote as error:
             report.add(Finding(None, f"{name}: {error}"))
             continue
-        if told != Checkpoint(origin or "", size, root):
+        if (told.size, told.root) != (size, root):
             report.add(Finding(None, f"{name}: its row is not what its note says, of size {told.size}"))
+        elif not trusted and names.index(told.origin) < latest:
+            report.add(Finding(None, f"{name}: it bears {told.origin}, a name that the log no longer had"))
+        latest = names.index(told.origin)
         claims.setdefault(told.size, []).append((name, told.root))
-    for each in held:
+    found = [Held(*row) for row in connection.execute(CONTRADICTIONS, [origin])]
+    for each in [*held, *found]:
         name = f"the checkpoint in {each.name}"
         try:
             told = opened(each.note, keys)
@@ -156,6 +178,23 @@ def _signed(connection: Connection[Any], held: Sequence[Held], trusted: Sequence
             report.add(Finding(None, f"{name}, of size {told.size}, was signed and is gone from the ledger; {newest}"))
         claims.setdefault(told.size, []).append((name, told.root))
     return claims
+
+
+def _cosigned(connection: Connection[Any], report: Report) -> None:
+    """Check the cosignatures of witnesses that are kept."""
+    for size, verifier, signature, note in connection.execute(COSIGNATURES):
+        report.cosignatures += 1
+        try:
+            if note is None:
+                raise BadNote("the checkpoint is gone")
+            cosigner = Cosigner.read(verifier)
+            cosigner.checked(Note.read(note).text, bytes(signature))
+        except BadNote as error:
+            report.add(Finding(None, f"a witness's signature under the checkpoint of size {size}: {error}"))
+            continue
+        report.cosigned = size
+        if cosigner.name not in report.cosigners:
+            report.cosigners.append(cosigner.name)
 
 
 def _archived(

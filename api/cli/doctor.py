@@ -21,6 +21,7 @@ from ledger.log.database import LEAST_SERVER_VERSION, Database
 from ledger.log.guarding import current_role, replicating, unguarded, weaknesses
 from ledger.log.migration import applied, migrations
 from ledger.seal import keys
+from ledger.seal.outside import renamings, witnessed
 from ledger.seal.sealing import status as seal_status
 from ledger.settings import Settings
 from projections.generations import NoGeneration, live
@@ -131,11 +132,16 @@ def _database(connection: Connection[Any], settings: Settings) -> Iterator[Findi
     if not _row(connection, EXISTS)[0]:
         yield Finding("migrations", "wrong", "no ledger in this database", "`reqledger serve` makes one.")
         return
-    yield _migrations(connection)
+    ran = _migrations(connection)
+    yield ran
+    if ran.verdict == "note":
+        # what they will make cannot be looked at yet
+        return
     yield _triggers(connection)
     yield _role(connection, settings)
     yield _log(connection)
     yield _seal(connection, settings)
+    yield from _witnesses(connection)
     yield _tables(connection)
     admins = _row(connection, ADMINS)[0]
     mend = "" if admins else "`reqledger keys create admin` on this machine makes one."
@@ -210,6 +216,21 @@ def _seal(connection: Connection[Any], settings: Settings) -> Finding:
         mend = "A running server seals within a second: start one, or look in its log for seal_halted."
         return Finding("seal", "note", f"{told}, {now.lag_seconds:,.0f} s behind", mend)
     return Finding("seal", "ok", told)
+
+
+def _witnesses(connection: Connection[Any]) -> Iterator[Finding]:
+    for each in witnessed(connection):
+        told = f"{each.kind} {each.name}: holds the checkpoint of {each.size or 0:,} entries"
+        if each.lag_seconds:
+            told = f"{told}, {each.lag_seconds:,.0f} s behind"
+        if each.error is None:
+            yield Finding("witness", "ok", told)
+        else:
+            mend = "It is asked again by itself, within ten minutes. `reqledger seal witnesses` shows all of them."
+            yield Finding("witness", "wrong" if each.claim else "note", f"{told}; {each.error}", mend)
+    for one in renamings(connection):
+        told = f"since {one.size:,} entries named {one.origin}, before that {one.former}: {one.reason}"
+        yield Finding("name", "note", told)
 
 
 def _tables(connection: Connection[Any]) -> Finding:

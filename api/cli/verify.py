@@ -16,8 +16,8 @@ from api.cli.watching import watched
 
 def verify(
     checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(exists=True, dir_okay=False, help="A checkpoint kept outside: the log must go on from it."),
+        list[str] | None,
+        typer.Option(metavar="FILE|URL", help="A checkpoint kept outside: the log must go on from it."),
     ] = None,
     verifier: Annotated[
         list[str] | None,
@@ -39,10 +39,7 @@ def verify(
     from replays.verifying import Held, verify
 
     trusted = [Verifier.read(text) for text in verifier or ()]
-    try:
-        held = [Held(str(path), path.read_text("utf-8")) for path in checkpoint or ()]
-    except UnicodeDecodeError as error:
-        raise ClientError(f"A checkpoint is text, and one of these files is not: {error}") from error
+    held = [Held(place, _note(place)) for place in checkpoint or ()]
     with ledger_here() as ledger:
         with watched("Verifying") as progress:
             segments = None if archive is None else Archive.open(archive)
@@ -59,6 +56,11 @@ def verify(
             f"{report.entries:,} entries, {report.sealed:,} of them sealed, and {report.checkpoints:,} checkpoints "
             f"verified in {report.seconds:,.1f} s."
         )
+        if report.cosignatures:
+            names = ", ".join(report.cosigners)
+            say(f"{report.cosignatures:,} cosignatures of {names}, the newest over {report.cosigned:,} entries.")
+        for renamed in report.renamed:
+            say(f"  {renamed}")
         for found in report.findings:
             say(f"  {found}")
         if report.more:
@@ -71,3 +73,17 @@ def verify(
                 if differing else "The live tables equal a replay.")  # fmt: skip
     if report.findings or differing:
         raise typer.Exit(1)
+
+
+def _note(place: str) -> str:
+    """The checkpoint in a file or at a URL. Raises ClientError."""
+    from ledger.seal.holding import NotHeld, fetched
+
+    try:
+        return fetched(place) if place.startswith(("https://", "http://")) else Path(place).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ClientError(f"A checkpoint is text, and {place} is not: {error}") from error
+    except OSError as error:
+        raise ClientError(f"The checkpoint {place} cannot be read: {error.strerror or error}") from error
+    except NotHeld as error:
+        raise ClientError(f"There is no checkpoint to be had at {place}: {error}") from error

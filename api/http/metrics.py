@@ -53,10 +53,22 @@ class Metrics:
             "ledger_seal_lag_seconds", "Age of the oldest position not yet sealed, in seconds", "mostrecent"
         )
         self.seal_halted = self._gauge("ledger_seal_halted", "1 while the sealer cannot go on, else 0", "mostrecent")
+        self.witness_size = self._gauge(
+            "ledger_witness_size", "Entries under the newest checkpoint held by a witness", "mostrecent", "witness"
+        )
+        self.witness_lag_seconds = self._gauge(
+            "ledger_witness_lag_seconds",
+            "Age of the oldest checkpoint not yet held by a witness nor followed by one that is, in seconds",
+            "mostrecent",
+            "witness",
+        )
+        self.witness_failing = self._gauge(
+            "ledger_witness_failing", "1 while a witness takes no checkpoint, else 0", "mostrecent", "witness"
+        )
         self.streams = self._gauge("ledger_streams", "Open event streams", "livesum")
 
-    def _gauge(self, name: str, text: str, several: str) -> Gauge:
-        return Gauge(name, text, registry=self._registry, multiprocess_mode=several)  # type: ignore[arg-type]
+    def _gauge(self, name: str, text: str, several: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry, multiprocess_mode=several)  # type: ignore[arg-type]
 
     def exposition(self) -> bytes:
         """All instruments in Prometheus' text format."""

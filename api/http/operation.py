@@ -71,6 +71,7 @@ def _readiness(request: Request) -> tuple[int, dict[str, Any]]:
         "head": {"position": head.position, "last_recorded_at": instant_text(head.last_recorded_at)},
         "projector": None if tables is None else asdict(tables),
         "seal": asdict(program.seal_status()),
+        "witnesses": [asdict(each) for each in program.witnesses()],
         "append_queue": program.ledger.appender.waiting,
     }
     return (503 if halted else 200), body
@@ -96,4 +97,8 @@ def _exposition(request: Request) -> bytes:
     gauges.seal_size.set(seal.size)
     gauges.seal_lag_seconds.set(seal.lag_seconds)
     gauges.seal_halted.set(0 if seal.halted_by is None else 1)
+    for each in program.witnesses():
+        gauges.witness_size.labels(each.name).set(each.size or 0)
+        gauges.witness_lag_seconds.labels(each.name).set(each.lag_seconds)
+        gauges.witness_failing.labels(each.name).set(0 if each.error is None else 1)
     return gauges.exposition()

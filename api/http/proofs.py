@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -14,6 +15,7 @@ from api.http.disclosure import note_personal_read
 from api.http.problems import FieldError, invalid, not_found
 from api.http.tiles import sealed
 from ledger.seal.keys import verifiers
+from ledger.seal.outside import cosigned, newest_cosigned, renamings
 from ledger.seal.tiles import Signed, Tree, TreeDamaged, last_signed, signed_of
 from ledger.seal.tree import extends, includes
 from ledger.vocabulary import instant_text
@@ -32,13 +34,25 @@ Form = Annotated[
 
 @router.get("/v1/seal", summary="Whose checkpoints these are, and the keys to check them with")
 def seal(request: Request) -> dict[str, Any]:
-    """`verifiers` are the public keys, the last one signs now. Whoever checks keeps a copy from elsewhere."""
+    """`verifiers` are the public keys, the last one signs now. Whoever checks keeps a copy from elsewhere.
+
+    `cosigned` is the newest checkpoint that a witness cosigned; `renamings` are the names the log was given after its
+    first one, with the reasons.
+    """
     with program_of(request).database.reading() as connection:
         known, signed = verifiers(connection), last_signed(connection)
+        size = newest_cosigned(connection)
+        told = [
+            None if each is None else _told(each, cosigned(connection, each))
+            for each in (signed, None if size is None else signed_of(connection, size))
+        ]
+        renamed = renamings(connection)
     return {
         "origin": known[-1].name if known else None,
         "verifiers": [each.text for each in known],
-        "checkpoint": None if signed is None else _told(signed),
+        "checkpoint": told[0],
+        "cosigned": told[1],
+        "renamings": [asdict(each) | {"declared_at": instant_text(each.declared_at)} for each in renamed],
     }
 
 
@@ -63,14 +77,15 @@ def inclusion(request: Request, position: Position, size: Size = None, form: For
     with sealed(request) as (newest, connection):
         tree, signed, root = _tree(connection, newest, size, position, "position")
         hashes, leaf = tree.inclusion(position - 1), tree.leaf(position - 1)
+        note = None if signed is None else cosigned(connection, signed)
     if not includes(leaf, position - 1, tree.size, hashes, root):
         raise TreeDamaged("the stored tree does not have the root that was signed")
     if form == "tlog-proof":
-        if signed is None:
+        if note is None:
             raise invalid(
                 "A tlog-proof is under a checkpoint", [FieldError("size", "has none", "leave it out: the newest has")]
             )
-        lines = ["c2sp.org/tlog-proof@v1", f"index {position - 1}", *map(_base64, hashes), "", signed.note]
+        lines = ["c2sp.org/tlog-proof@v1", f"index {position - 1}", *map(_base64, hashes), "", note]
         return PlainTextResponse("\n".join(lines))
     return JSONResponse(
         {
@@ -80,7 +95,7 @@ def inclusion(request: Request, position: Position, size: Size = None, form: For
             "leaf": _base64(leaf),
             "hashes": [_base64(each) for each in hashes],
             "root": _base64(root),
-            "checkpoint": None if signed is None else signed.note,
+            "checkpoint": note,
         }
     )
 
@@ -129,12 +144,12 @@ def _tree(
     return tree, signed, tree.root() if signed is None else signed.root
 
 
-def _told(signed: Signed) -> dict[str, Any]:
+def _told(signed: Signed, note: str) -> dict[str, Any]:
     return {
         "size": signed.size,
         "root": _base64(signed.root),
         "signed_at": instant_text(signed.signed_at),
-        "note": signed.note,
+        "note": note,
     }
 
 

@@ -18,6 +18,7 @@ from psycopg import Connection
 from api.http.context import program_of
 from api.http.disclosure import note_personal_read
 from api.http.problems import Problem, not_found
+from ledger.seal.outside import cosigned
 from ledger.seal.tiles import HIGHEST_LEVEL, Signed, Tree, last_signed
 from ledger.seal.tree import WIDTH
 
@@ -45,9 +46,9 @@ def sealed(request: Request) -> Iterator[tuple[Signed, Connection[Any]]]:
 
 @router.get("/checkpoint", summary="The newest signed checkpoint", response_class=PlainTextResponse)
 def checkpoint(request: Request) -> PlainTextResponse:
-    """A signed note: whose log, how many entries, the tree's root over them, and the signature."""
-    with sealed(request) as (signed, _):
-        return PlainTextResponse(signed.note)
+    """A signed note: whose log, how many entries, the tree's root over them, the signature, and those of witnesses."""
+    with sealed(request) as (signed, connection):
+        return PlainTextResponse(cosigned(connection, signed))
 
 
 @router.get("/tile/entries/{number:path}", summary="A bundle of entries", response_class=Response, responses=BYTES)

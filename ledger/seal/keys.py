@@ -22,6 +22,10 @@ FILE = "seal-{ledger_id}.key"
 LOCK = "SELECT pg_advisory_xact_lock(7246331902123)"
 KNOWN = "SELECT verifier FROM log.seal_keys ORDER BY since, verifier"
 KNOW = "INSERT INTO log.seal_keys (verifier) VALUES (%s)"
+RENAME = """
+INSERT INTO log.renamings (verifier, origin, former, size, reason)
+SELECT %s, %s, %s, coalesce(max(size), 0), %s FROM log.checkpoints
+"""
 LEDGER = "SELECT ledger_id FROM log.ledger"
 
 
@@ -117,24 +121,48 @@ def renew(connection: Connection[Any], settings: Settings) -> Signer:
 
     The old public half stays known, for the checkpoints it signed; the old file is kept beside the new one.
     """
-    if settings.seal_key is not None:
-        raise NoSealKey("LEDGER_SEAL_KEY holds the key: where it comes from is where a new one is put.")
     with connection.transaction():
         connection.execute(LOCK)
         known = verifiers(connection)
         place = Place.of(connection, settings)
-        made = Signer.make(known[-1].name if known else settings.seal_origin or origin_of(place.ledger_id))
-        held = place.held()
-        if held is not None:
-            place.path.rename(place.path.with_name(f"{place.path.name}.{held.verifier.key_id.hex()}"))
-        place.keep(made)
-        connection.execute(KNOW, [made.verifier.text])
-    return made
+        name = known[-1].name if known else settings.seal_origin or origin_of(place.ledger_id)
+        return _replace(connection, place, name)
+
+
+def rename(connection: Connection[Any], settings: Settings, reason: str, name: str | None = None) -> Signer:
+    """Give the log another name, and a new key under it, from now on; the reason is kept for good. Raises NoSealKey.
+
+    Without a `name`, it is the first one with a number behind it. Nothing is signed under the former ones any more.
+    """
+    with connection.transaction():
+        connection.execute(LOCK)
+        known = verifiers(connection)
+        if not known:
+            raise NoSealKey("Nothing was signed under a name yet: LEDGER_SEAL_ORIGIN gives the first one.")
+        had = {each.name for each in known}
+        name = name or f"{known[0].name}/{len(had) + 1}"
+        if name in had:
+            raise NoSealKey(f"The log had the name {name} already: another one is needed.")
+        made = _replace(connection, Place.of(connection, settings), name)
+        connection.execute(RENAME, [made.verifier.text, name, known[-1].name, reason])
+        return made
 
 
 def origin_of(ledger_id: UUID) -> str:
     """The name a ledger's checkpoints bear unless LEDGER_SEAL_ORIGIN says otherwise."""
     return f"requirements-ledger/{ledger_id}"
+
+
+def _replace(connection: Connection[Any], place: Place, name: str) -> Signer:
+    if place.setting is not None:
+        raise NoSealKey("LEDGER_SEAL_KEY holds the key: where it comes from is where a new one is put.")
+    made = Signer.make(name)
+    held = place.held()
+    if held is not None:
+        place.path.rename(place.path.with_name(f"{place.path.name}.{held.verifier.key_id.hex()}"))
+    place.keep(made)
+    connection.execute(KNOW, [made.verifier.text])
+    return made
 
 
 def _one_of(known: list[Verifier], held: Signer | None, place: Place) -> Signer:

@@ -38,7 +38,7 @@ class Verifier:
     @classmethod
     def read(cls, text: str) -> Self:
         """The verifier key a text is. Raises BadNote."""
-        name, found, key = _key(text, "a verifier key")
+        name, found, key = key_of(text, "a verifier key", ED25519)
         verifier = cls(name, key)
         if found != verifier.key_id.hex():
             raise BadNote("a verifier key's hash is not that of its name and key")
@@ -47,12 +47,12 @@ class Verifier:
     @property
     def key_id(self) -> bytes:
         """Four bytes that tell keys of one name apart."""
-        return _key_id(self.name, self.public)
+        return key_id(self.name, ED25519 + self.public)
 
     @property
     def text(self) -> str:
         """The verifier key as it is handed out."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(ED25519 + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{in_base64(ED25519 + self.public)}"
 
     def signed(self, note: "Note") -> bool:
         """Whether this key signed a note. A signature of its that is wrong makes the note a bad one: BadNote."""
@@ -84,7 +84,7 @@ class Signer:
         """The signer key a text is. Raises BadNote, which does not repeat it."""
         if not text.startswith(PRIVATE):
             raise BadNote(f"a signer key begins with {PRIVATE}")
-        name, found, key = _key(text.removeprefix(PRIVATE), "a signer key")
+        name, found, key = key_of(text.removeprefix(PRIVATE), "a signer key", ED25519)
         signer = cls(name, key)
         if found != signer.verifier.key_id.hex():
             raise BadNote("a signer key's hash is not that of its name and key")
@@ -97,7 +97,7 @@ class Signer:
     @property
     def secret(self) -> str:
         """The signer key as it is kept."""
-        return f"{PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{_base64(ED25519 + self.private)}"
+        return f"{PRIVATE}{self.name}+{self.verifier.key_id.hex()}+{in_base64(ED25519 + self.private)}"
 
     def __repr__(self) -> str:
         return f"Signer({self.name!r})"
@@ -107,7 +107,7 @@ class Signer:
         if not text.endswith("\n"):
             raise BadNote("a note's text ends with a newline")
         signature = Ed25519PrivateKey.from_private_bytes(self.private).sign(text.encode())
-        return f"{text}\n{DASH}{self.name} {_base64(self.verifier.key_id + signature)}\n"
+        return f"{text}\n{Signature(self.name, self.verifier.key_id, signature).line}"
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,11 @@ class Signature:
     name: str
     key_id: bytes
     signature: bytes
+
+    @property
+    def line(self) -> str:
+        """As it stands below a note."""
+        return f"{DASH}{self.name} {in_base64(self.key_id + self.signature)}\n"
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,7 @@ class Note:
         signatures = []
         for line in lines[:-1].split("\n"):
             name, _, told = line.removeprefix(DASH).partition(" ")
-            signature = _bytes(told)
+            signature = of_base64(told)
             if not line.startswith(DASH) or not NAME.fullmatch(name) or signature is None or len(signature) < 5:
                 raise BadNote("a line below the note's text is not a signature")
             signatures.append(Signature(name, signature[:4], signature[4:]))
@@ -153,13 +158,13 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """What is signed of it."""
-        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{in_base64(self.root)}\n"
 
     @classmethod
     def of(cls, note: Note) -> Self:
         """The checkpoint a note carries. Raises BadNote."""
         origin, *rest = note.text[:-1].split("\n")
-        root = _bytes(rest[1]) if len(rest) > 1 else None
+        root = of_base64(rest[1]) if len(rest) > 1 else None
         if not origin or root is None or len(root) != 32 or not NUMBER.fullmatch(rest[0]) or "" in rest:
             raise BadNote("this note is not a checkpoint: its lines are an origin, a size and a root")
         return cls(origin, int(rest[0]), root)
@@ -176,27 +181,30 @@ def opened(note: str, verifiers: Sequence[Verifier]) -> Checkpoint:
     return checkpoint
 
 
-def _key(text: str, what: str) -> tuple[str, str, bytes]:
+def key_of(text: str, what: str, kind: bytes) -> tuple[str, str, bytes]:
+    """Name, hash (hex, as it stands there) and the 32 bytes of a key of a kind of signature. Raises BadNote."""
     name, _, rest = text.strip().partition("+")
     found, _, told = rest.partition("+")
-    key = _bytes(told)
-    if not NAME.fullmatch(name) or key is None or len(key) != 33 or key[:1] != ED25519:
+    key = of_base64(told)
+    if not NAME.fullmatch(name) or key is None or len(key) != 33 or key[:1] != kind:
         raise BadNote(f"this is not {what} for Ed25519: name+hash+base64")
     return name, found, key[1:]
 
 
-def _key_id(name: str, public: bytes) -> bytes:
-    return sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+def key_id(name: str, key: bytes) -> bytes:
+    """The four bytes that tell keys of one name apart; `key` begins with the kind of signature it is for."""
+    return sha256(name.encode() + b"\n" + key).digest()[:4]
 
 
-def _base64(value: bytes) -> str:
+def in_base64(value: bytes) -> str:
+    """Bytes as notes write them."""
     return base64.b64encode(value).decode()
 
 
-def _bytes(text: str) -> bytes | None:
-    """The bytes of a text in base64, written as `_base64` writes them; None for any other text."""
+def of_base64(text: str) -> bytes | None:
+    """The bytes of a text in base64, written as `in_base64` writes them; None for any other text."""
     try:
         value = base64.b64decode(text)
     except (binascii.Error, ValueError):
         return None
-    return value if _base64(value) == text else None
+    return value if in_base64(value) == text else None

@@ -19,8 +19,9 @@ from ledger.log.database import Database
 from ledger.log.waker import Waker
 from ledger.seal.keys import NoSealKey, signer, verifiers
 from ledger.seal.notes import BadNote, Checkpoint, Signer, opened
-from ledger.seal.tiles import Signed, TreeDamaged, last_signed, roots
-from ledger.seal.tree import EMPTY, HEIGHT, WIDTH, Growing, Hash, Tile, leaf_hash
+from ledger.seal.tiles import CHUNK, Signed, TreeDamaged, edge, last_signed
+from ledger.seal.tree import EMPTY, WIDTH, Growing, Tile, leaf_hash
+from ledger.seal.witnesses import Witnesses
 
 LOCK = "SELECT pg_try_advisory_lock(7246331902122)"
 ENTRIES = "SELECT position, entry FROM log.entries WHERE position > %s ORDER BY position LIMIT %s"
@@ -50,7 +51,7 @@ CROSS JOIN (SELECT coalesce(max(size), 0) AS size FROM log.checkpoints) AS seale
 LEFT JOIN log.entries AS waiting ON waiting.position = sealed.size + 1
 """
 
-MOST = 20_000
+MOST = CHUNK
 """Entries that one checkpoint takes in at the most."""
 
 
@@ -61,6 +62,10 @@ class Contradiction(LedgerError):
         super().__init__(
             f"{what}. Nothing more is sealed until this is cleared up: `reqledger verify` names what was changed"
         )
+
+
+class HeldOutside(LedgerError):
+    """The log does not go on from a checkpoint that is held outside: nothing more is signed."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,12 @@ def seal(connection: Connection[Any], key: Signer) -> Checkpoint | None:
         return None
     leaves = [leaf_hash(entry) for _, entry in rows]
     try:
-        tree = Growing(start, _edge(connection, start))
+        tree = Growing(start, edge(connection, start))
     except TreeDamaged as error:
         raise Contradiction(str(error)) from error
     tiles = [*tree.add(leaves[: size - start])]
     if last is not None:
-        _confirm(connection, last, key)
+        _confirm(connection, last)
     if tree.root() != signed:
         raise Contradiction(f"The log's first {size} entries no longer have the root that was signed for them")
     tiles += tree.add(leaves[size - start :])
@@ -113,22 +118,14 @@ def seal(connection: Connection[Any], key: Signer) -> Checkpoint | None:
     return checkpoint
 
 
-def _edge(connection: Connection[Any], size: int) -> list[list[Hash]]:
-    """The hashes, level by level, beyond the full tiles of a tree whose last tile of level 0 is full."""
-    edge: list[list[Hash]] = [[]]
-    while count := size >> HEIGHT * len(edge):
-        beyond = count % WIDTH
-        edge.append([*roots(connection, len(edge) - 1, count - beyond, beyond)])
-    return edge
-
-
-def _confirm(connection: Connection[Any], last: Signed, key: Signer) -> None:
+def _confirm(connection: Connection[Any], last: Signed) -> None:
     """Hold the newest checkpoint's row against what was signed."""
     try:
         told = opened(last.note, verifiers(connection))
     except BadNote as error:
         raise Contradiction(f"The checkpoint of size {last.size} is not a good one: {error}") from error
-    if told != Checkpoint(key.name, last.size, last.root):
+    # it may bear a name that the log had before, under a key that is known for it
+    if (told.size, told.root) != (last.size, last.root):
         raise Contradiction(f"The row of the checkpoint of size {last.size} is not what its note says")
 
 
@@ -158,6 +155,7 @@ class Sealer:
         self._thread = threading.Thread(target=self._run, name="sealer", daemon=True)
         self._log = structlog.get_logger("sealer")
         self._complained: str | None = ""
+        self._witnesses = Witnesses(database)
 
     def start(self) -> None:
         self._thread.start()
@@ -167,6 +165,7 @@ class Sealer:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(30)
+        self._witnesses.stop()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -183,20 +182,39 @@ class Sealer:
         while not _locked(connection):
             if self._stopping.wait(self.RETRY_SECONDS):
                 return
+        try:
+            self._witnesses.begin(connection, key.name)
+            self._go_on(connection, key)
+        finally:
+            self._witnesses.end()
+
+    def _go_on(self, connection: Connection[Any], key: Signer) -> None:
         last = last_signed(connection)
         sealed = 0 if last is None else last.size
         while True:
             stopping = self._stopping.is_set()
-            while (made := seal(connection, key)) is not None:
+            before = sealed
+            while not (refused := self._witnesses.refusal(connection)) and (made := seal(connection, key)):
                 sealed = made.size
-            if self._complained is not None:
+            if refused is not None:
+                self._complain(HeldOutside(refused))
+                if verifiers(connection)[-1] != key.verifier:
+                    # the log was given another name, and with it another key
+                    return
+            elif self._complained is not None:
                 connection.execute(RESUME)
                 self._complained = None
+            if sealed > before:
+                self._witnesses.offer()
             if stopping:
+                self._witnesses.stop()
                 return
             # under a steady load each checkpoint takes in many entries; a single one is sealed at once
             self._stopping.wait(self._database.settings.seal_seconds)
-            self._waker.wait(sealed, self.RETRY_SECONDS)
+            if refused is None:
+                self._waker.wait(sealed, self.RETRY_SECONDS)
+            else:
+                self._stopping.wait(self.RETRY_SECONDS)
 
     def _complain(self, error: Exception) -> None:
         cause = _cause(error)

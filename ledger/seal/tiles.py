@@ -11,6 +11,7 @@ from ledger.errors import LedgerError
 from ledger.seal.tree import (
     HEIGHT,
     WIDTH,
+    Growing,
     Hash,
     consistency_path,
     fold,
@@ -26,6 +27,8 @@ OF_SIZE = "SELECT size, root, note, signed_at FROM log.checkpoints WHERE size = 
 TILE = "SELECT hashes FROM log.tiles WHERE level = %s AND number = %s"
 ROOTS = "SELECT root FROM log.tiles WHERE level = %s AND number >= %s AND number < %s ORDER BY number"
 ENTRIES = "SELECT entry FROM log.entries WHERE position > %s AND position <= %s ORDER BY position"
+CHUNK = 20_000
+"""Entries read at a time."""
 HIGHEST_LEVEL = 7
 """The level of the highest tile a tree can have: there are fewer than 2^63 positions."""
 
@@ -125,3 +128,30 @@ def roots(connection: Connection[Any], level: int, first: int, count: int) -> Se
     if len(rows) != count:
         raise TreeDamaged(f"tiles of level {level} between {first} and {first + count - 1} are gone")
     return [bytes(root) for (root,) in rows]
+
+
+def edge(connection: Connection[Any], size: int) -> list[list[Hash]]:
+    """The hashes, level by level, beyond the full tiles of a sealed tree whose last tile of level 0 is full."""
+    found: list[list[Hash]] = [[]]
+    while count := size >> HEIGHT * len(found):
+        beyond = count % WIDTH
+        found.append([*roots(connection, len(found) - 1, count - beyond, beyond)])
+    return found
+
+
+def root_of(connection: Connection[Any], size: int) -> Hash | None:
+    """The root of the log's first entries, sealed or not; None where it has fewer. Raises TreeDamaged."""
+    last = last_signed(connection)
+    sealed = 0 if last is None else last.size
+    if size <= sealed:
+        return Tree(connection, size).root()
+    at = sealed // WIDTH * WIDTH
+    tree = Growing(at, edge(connection, at))
+    while tree.size < size:
+        until = min(size, tree.size + CHUNK)
+        rows = connection.execute(ENTRIES, [tree.size, until], binary=True).fetchall()
+        if len(rows) < until - tree.size:
+            return None
+        for _ in tree.add(leaf_hash(entry) for (entry,) in rows):
+            pass
+    return tree.root()

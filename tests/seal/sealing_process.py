@@ -1,6 +1,6 @@
 """A process that appends and seals until it is killed.
 
-Started by the kill test: `sealing_process.py CONNINFO HOME WRITER`.
+Started by the kill tests: `sealing_process.py CONNINFO HOME WRITER [WITNESSES]`.
 """
 
 import itertools
@@ -13,8 +13,15 @@ from ledger.seal.sealing import Sealer
 from ledger.settings import Settings
 
 
-def main(conninfo: str, home: str, writer: str) -> None:
-    settings = Settings(database_url=conninfo, home=home, seal_seconds=0, poll_seconds=0.2)
+def main(conninfo: str, home: str, writer: str, witnesses: str = "") -> None:
+    settings = Settings(
+        database_url=conninfo,
+        home=home,
+        seal_seconds=0,
+        poll_seconds=0.2,
+        witnesses=witnesses,
+        witness_seconds=0.1,
+    )
     with Ledger.open(settings) as ledger, ledger.waker() as waker:
         Sealer(ledger.database, waker).start()
         for number in itertools.count():

@@ -1,0 +1,256 @@
+"""Gives checkpoints to the places outside that LEDGER_WITNESSES names, and asks them what they hold.
+
+Each has a thread of its own in the process that seals, so that neither sealing nor another place waits for a slow one;
+only before its first signature does a process wait for what they hold, and that for a few seconds at most. What they
+hold against the log is told by `refusal`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from psycopg import Connection, Error
+
+from ledger.errors import LedgerError
+from ledger.log.database import Database
+from ledger.seal.addresses import Address, AtWitness, InFile, addresses
+from ledger.seal.holding import Disputed, FileHolder, NotHeld, Proof, WebhookHolder, holder
+from ledger.seal.notes import BadNote, Checkpoint, Note
+from ledger.seal.outside import (
+    WAY_OUT,
+    Told,
+    compare,
+    forget_others,
+    is_cosigned,
+    keep_cosignature,
+    refusal,
+    tell,
+    told_of,
+)
+from ledger.seal.tiles import Signed, Tree, last_signed
+from ledger.seal.tree import Hash
+from ledger.vocabulary import instant_text
+
+LOOK_SECONDS: Final = 5.0
+"""How long a process waits for what is held outside before it signs first, and at its end until the last is given."""
+LONGEST_WAIT: Final = 600.0
+"""Seconds after which a place is tried again, however often it failed."""
+FILE_SECONDS: Final = 1.0
+"""Least time between two checkpoints given to a file: it costs nobody else anything."""
+
+
+class Witnesses:
+    """All places outside, as the process that seals deals with them."""
+
+    def __init__(self, database: Database) -> None:
+        settings = database.settings
+        self._keepers = [Keeper(database, each) for each in addresses(settings.witnesses.get_secret_value())]
+        self._origin: str | None = None
+
+    def begin(self, connection: Connection[Any], origin: str) -> None:
+        """Look at what is held outside of the log of this name; to be called by who holds the sealers' lock."""
+        self._origin = origin
+        forget_others(connection, [each.name for each in self._keepers])
+        for each in self._keepers:
+            each.begin(connection, origin)
+        until = time.monotonic() + LOOK_SECONDS
+        for each in self._keepers:
+            each.looked.wait(max(until - time.monotonic(), 0))
+
+    def offer(self) -> None:
+        """Say that there may be a newer checkpoint to give."""
+        for each in self._keepers:
+            each.offer()
+
+    def refusal(self, connection: Connection[Any]) -> str | None:
+        """Why nothing may be signed, by what is held outside; None where nothing is against it."""
+        assert self._origin is not None, "asked after it began"
+        for each in self._keepers:
+            if each.claim is not None:
+                return f"{each.name} says that {each.claim}. {WAY_OUT}"
+        return refusal(connection, self._origin)
+
+    def end(self) -> None:
+        """Another process may seal from now on."""
+        for each in self._keepers:
+            each.end()
+
+    def stop(self) -> None:
+        """End all threads, after a last checkpoint to each place that takes them."""
+        for each in self._keepers:
+            each.stop()
+        until = time.monotonic() + LOOK_SECONDS
+        for each in self._keepers:
+            each.join(max(until - time.monotonic(), 0))
+
+
+class Keeper:
+    """Deals with one place, in a thread of its own."""
+
+    def __init__(self, database: Database, address: Address) -> None:
+        self.name = address.name
+        self.looked = threading.Event()
+        """Set once it was asked what it holds, or did not answer."""
+        self.claim: str | None = None
+        """What it says that the log contradicts, without evidence."""
+        self._database = database
+        self._address = address
+        self._holder = holder(address)
+        seconds = database.settings.witness_seconds
+        self._seconds = min(seconds, FILE_SECONDS) if isinstance(address, InFile) else seconds
+        self._changed = threading.Condition()
+        self._origin: str | None = None
+        self._offered = False
+        self._stopping = False
+        self._failures = 0
+        self._due = 0.0
+        self._told = Told(self.name, _kind(address))
+        # the size it took last from this process, as long as nothing went wrong since
+        self._held: int | None = None
+        self._log = structlog.get_logger("witness")
+        self._thread: threading.Thread | None = None
+
+    def begin(self, connection: Connection[Any], origin: str) -> None:
+        known = told_of(connection, self.name)
+        with self._changed:
+            if known is not None:
+                self._told, self.claim = known, known.claim
+            self._origin, self._offered, self._held = origin, True, None
+            self.looked.clear()
+            self._changed.notify_all()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"witness {self.name}", daemon=True)
+            self._thread.start()
+
+    def offer(self) -> None:
+        with self._changed:
+            self._offered = True
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        with self._changed:
+            self._origin = None
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def join(self, seconds: float) -> None:
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._stopping and (wait := self._waits()):
+                    self._changed.wait(None if wait < 0 else wait)
+                if self._stopping and (self._origin is None or self._failures):
+                    return
+                stopping, origin, self._offered = self._stopping, self._origin, False
+            if origin is not None:
+                self._try(origin)
+            if stopping:
+                return
+
+    def _waits(self) -> float:
+        """Seconds until there is something to do; less than 0 where only a call can bring that."""
+        if self._origin is None:
+            return -1.0
+        if not self.looked.is_set():
+            return 0.0
+        if not (self._offered or self._failures):
+            return -1.0
+        return max(self._due - time.monotonic(), 0.0)
+
+    def _try(self, origin: str) -> None:
+        try:
+            with self._database.connect() as connection:
+                try:
+                    told = self._turn(connection, origin)
+                except NotHeld as error:
+                    told = self._failed(str(error), self.claim)
+                # a claim counts from now on, whether it can be written down or not
+                self.claim = told.claim
+                tell(connection, told)
+        except (Error, LedgerError) as error:
+            told = self._failed(f"the database: {type(error).__name__}", self.claim)
+        except Exception as error:
+            # a place outside, whatever it does, must not end the asking
+            told = self._failed(f"{type(error).__name__}: {error}", self.claim)
+        finally:
+            self.looked.set()
+        failed = told.error is not None
+        if failed and told.error != self._told.error:
+            self._log.warning("witness_failed", witness=self.name, cause=told.error)
+        self._told = told
+        self._held = None if failed else told.size
+        self._failures = self._failures + 1 if failed else 0
+        self._due = time.monotonic() + min(self._seconds * 2.0 ** min(self._failures, 20), LONGEST_WAIT)
+
+    def _turn(self, connection: Connection[Any], origin: str) -> Told:
+        """Ask what is held, hold it against the log, and give the newest checkpoint where it is newer."""
+        size = self._look(connection, origin)
+        if why := refusal(connection, origin, self.name):
+            return self._failed(why, None)
+        signed = last_signed(connection)
+        if signed is None or signed.size < size or Checkpoint.of(Note.read(signed.note)).origin != origin:
+            # it is given what goes on from what it holds, once that is sealed
+            return Told(self.name, self._told.kind, size or None, self._told.given_at)
+        cosigner = self._address.cosigner if isinstance(self._address, AtWitness) else None
+        if signed.size == size and (cosigner is None or is_cosigned(connection, size, cosigner)):
+            return Told(self.name, self._told.kind, size, self._told.given_at)
+        try:
+            found = self._holder.give(signed, _proofs(connection, signed), size)
+        except Disputed as error:
+            newest = last_signed(connection)
+            if newest is not None and signed.size < error.size <= newest.size:
+                return self._failed("it was given a newer checkpoint meanwhile", None)
+            return self._failed(str(error), str(error))
+        if found is not None and cosigner is not None:
+            keep_cosignature(connection, signed.size, cosigner, found.signature)
+        return Told(self.name, self._told.kind, signed.size, instant_text(datetime.now(UTC)))
+
+    def _look(self, connection: Connection[Any], origin: str) -> int:
+        """The size that is held of the log of this name; 0 where none is known."""
+        if isinstance(self._holder, WebhookHolder):
+            return self._told.size or 0
+        # a file may have been put there by hand; a witness holds what it was given
+        if self._held is not None and not isinstance(self._holder, FileHolder):
+            return self._held
+        note = self._holder.held(origin)
+        if note is None:
+            return 0
+        try:
+            told = compare(connection, self.name, note, origin)
+        except BadNote as error:
+            if isinstance(self._holder, FileHolder):
+                raise NotHeld(f"it holds something else, which is not replaced: {error}") from error
+            return 0
+        if told.origin != origin:
+            if isinstance(self._holder, FileHolder):
+                self._holder.put_aside(note)
+            return 0
+        return told.size
+
+    def _failed(self, error: str, claim: str | None) -> Told:
+        return Told(self.name, self._told.kind, self._told.size, self._told.given_at, error, claim)
+
+
+def _proofs(connection: Connection[Any], signed: Signed) -> Proof:
+    tree = Tree(connection, signed.size)
+
+    def proof(old: int) -> list[Hash]:
+        return tree.consistency(old) if 0 < old < signed.size else []
+
+    return proof
+
+
+def _kind(address: Address) -> str:
+    if isinstance(address, InFile):
+        return "file"
+    return "witness" if isinstance(address, AtWitness) else "webhook"
