@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     Raises pydantic.ValidationError, naming variable and reason, when a value makes no sense.
     """
 
-    model_config = SettingsConfigDict(env_prefix="LEDGER_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LEDGER_", frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(
         default=Path(".ledger"),

@@ -58,11 +58,13 @@ WAY_OUT: Final = (
 
 @dataclass(frozen=True)
 class Told:
-    """What the sealing process last saw of a witness. size: of the newest checkpoint it holds; given_at: when it took
-    one last (an instant); error: why it did not since; claim: what it says that contradicts the log."""
+    """What the sealing process last saw of a witness. origin: the log's name; size: of the newest checkpoint under it
+    that is held; given_at: when it took one last (an instant); error: why it did not since; claim: what it says that
+    contradicts the log, without showing it."""
 
     name: str
     kind: str
+    origin: str | None = None
     size: int | None = None
     given_at: str | None = None
     error: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -117,8 +118,11 @@ class Keeper:
     def begin(self, connection: Connection[Any], origin: str) -> None:
         known = told_of(connection, self.name)
         with self._changed:
-            if known is not None:
-                self._told, self.claim = known, known.claim
+            # what it said of the log under another name counts no longer
+            self._told = Told(self.name, self._told.kind, origin)
+            if known is not None and known.origin == origin:
+                self._told = known
+            self.claim = self._told.claim
             self._origin, self._offered, self._held = origin, True, None
             self.looked.clear()
             self._changed.notify_all()
@@ -200,10 +204,10 @@ class Keeper:
         signed = last_signed(connection)
         if signed is None or signed.size < size or Checkpoint.of(Note.read(signed.note)).origin != origin:
             # it is given what goes on from what it holds, once that is sealed
-            return Told(self.name, self._told.kind, size or None, self._told.given_at)
+            return self._holds(size or None)
         cosigner = self._address.cosigner if isinstance(self._address, AtWitness) else None
         if signed.size == size and (cosigner is None or is_cosigned(connection, size, cosigner)):
-            return Told(self.name, self._told.kind, size, self._told.given_at)
+            return self._holds(size)
         try:
             found = self._holder.give(signed, _proofs(connection, signed), size)
         except Disputed as error:
@@ -213,7 +217,7 @@ class Keeper:
             return self._failed(str(error), str(error))
         if found is not None and cosigner is not None:
             keep_cosignature(connection, signed.size, cosigner, found.signature)
-        return Told(self.name, self._told.kind, signed.size, instant_text(datetime.now(UTC)))
+        return replace(self._holds(signed.size), given_at=instant_text(datetime.now(UTC)))
 
     def _look(self, connection: Connection[Any], origin: str) -> int:
         """The size that is held of the log of this name; 0 where none is known."""
@@ -237,8 +241,11 @@ class Keeper:
             return 0
         return told.size
 
+    def _holds(self, size: int | None) -> Told:
+        return replace(self._told, size=size, error=None, claim=None)
+
     def _failed(self, error: str, claim: str | None) -> Told:
-        return Told(self.name, self._told.kind, self._told.size, self._told.given_at, error, claim)
+        return replace(self._told, error=error, claim=claim)
 
 
 def _proofs(connection: Connection[Any], signed: Signed) -> Proof:
