@@ -230,7 +230,8 @@ def _witnesses(connection: Connection[Any]) -> Iterator[Finding]:
             yield Finding("witness", "wrong" if each.claim else "note", f"{told}; {each.error}", mend)
     for one in renamings(connection):
         told = f"since {one.size:,} entries named {one.origin}, before that {one.former}: {one.reason}"
-        yield Finding("name", "note", told)
+        mend = "This stays: it answers whoever holds a checkpoint under the former name."
+        yield Finding("name", "note", told, mend)
 
 
 def _tables(connection: Connection[Any]) -> Finding:

@@ -128,7 +128,13 @@ def test_before_anything_is_sealed(settings: Settings) -> None:
         for path in ("/checkpoint", "/tile/0/000", "/v1/proofs/inclusion?position=1"):
             answer = client.get(path)
             assert (answer.status_code, "within a second" in answer.text) == (404, True)
-        assert client.get("/v1/seal").json() == {"origin": None, "verifiers": [], "checkpoint": None}
+        assert client.get("/v1/seal").json() == {
+            "origin": None,
+            "verifiers": [],
+            "checkpoint": None,
+            "cosigned": None,
+            "renamings": [],
+        }
 
 
 def test_tiles_have_the_paths_of_c2sp_and_others_are_nowhere(
