@@ -220,7 +220,7 @@ def _seal(connection: Connection[Any], settings: Settings) -> Finding:
 
 def _witnesses(connection: Connection[Any]) -> Iterator[Finding]:
     for each in witnessed(connection):
-        told = f"{each.kind} {each.name}: holds the checkpoint of {each.size or 0:,} entries"
+        told = f"{each.name}, a {each.kind}, holds the checkpoint of {each.size or 0:,} entries"
         if each.lag_seconds:
             told = f"{told}, {each.lag_seconds:,.0f} s behind"
         if each.error is None:

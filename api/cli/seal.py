@@ -51,7 +51,7 @@ def renew(
         typer.confirm("Whoever checks this ledger's checkpoints must be given the new public key. Go on?", abort=True)
     with ledger_here() as ledger, ledger.database.connect() as connection:
         made = make(connection, ledger.settings)
-    say("New checkpoints are signed with this key; restart the servers that seal, with its file:")
+    say("New checkpoints are signed with this key; other machines that seal need its file:")
     say(made.verifier.text)
 
 

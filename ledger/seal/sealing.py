@@ -191,16 +191,14 @@ class Sealer:
     def _go_on(self, connection: Connection[Any], key: Signer) -> None:
         last = last_signed(connection)
         sealed = 0 if last is None else last.size
-        while True:
+        # until there is another key that signs now, which this process then looks for
+        while verifiers(connection)[-1] == key.verifier:
             stopping = self._stopping.is_set()
             before = sealed
             while not (refused := self._witnesses.refusal(connection)) and (made := seal(connection, key)):
                 sealed = made.size
             if refused is not None:
                 self._complain(HeldOutside(refused))
-                if verifiers(connection)[-1] != key.verifier:
-                    # the log was given another name, and with it another key
-                    return
             elif self._complained is not None:
                 connection.execute(RESUME)
                 self._complained = None

@@ -199,8 +199,8 @@ class Keeper:
     def _turn(self, connection: Connection[Any], origin: str) -> Told:
         """Ask what is held, hold it against the log, and give the newest checkpoint where it is newer."""
         size = self._look(connection, origin)
-        if why := refusal(connection, origin, self.name):
-            return self._failed(why, None)
+        if refusal(connection, origin, self.name):
+            return self._failed("what it holds, the log contradicts", None)
         signed = last_signed(connection)
         if signed is None or signed.size < size or Checkpoint.of(Note.read(signed.note)).origin != origin:
             # it is given what goes on from what it holds, once that is sealed

@@ -254,6 +254,23 @@ def test_a_renewed_key_goes_on_where_the_old_one_ended(
         renew(connection, with_secret)
 
 
+def test_a_running_sealer_takes_a_renewed_key(ledger: Ledger, settings: Settings, append: Append) -> None:
+    with ledger.waker() as waker:
+        sealer = Sealer(ledger.database, waker)
+        sealer.start()
+        append(1)
+        await_size(ledger, 1)
+        with ledger.database.connect() as connection:
+            new = renew(connection, settings)
+        append(1)
+        await_size(ledger, 2)
+        sealer.stop()
+    with ledger.database.connect() as connection:
+        newest = last_signed(connection)
+        assert newest is not None
+        assert opened(newest.note, [new.verifier]).size == 2
+
+
 def key_file(ledger: Ledger) -> Path:
     return ledger.settings.home / keys.FILE.format(ledger_id=ledger.head().ledger_id)
 

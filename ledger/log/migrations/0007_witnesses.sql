@@ -1,7 +1,7 @@
 -- What witnesses signed under checkpoints (C2SP cosignature/v1): eight bytes of time and the signature, each verified
 -- before it was kept.
 CREATE TABLE log.cosignatures (
-    size        bigint NOT NULL REFERENCES log.checkpoints,
+    size        bigint NOT NULL,
     verifier    text NOT NULL,
     signature   bytea NOT NULL CHECK (octet_length(signature) = 72),
     kept_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -22,7 +22,7 @@ CREATE TABLE log.contradictions (
 -- Each time that the log was given another name, because it does not go on from what was signed under the one before:
 -- the first key of the new name, the size of the newest checkpoint then, and why.
 CREATE TABLE log.renamings (
-    verifier    text PRIMARY KEY REFERENCES log.seal_keys,
+    verifier    text PRIMARY KEY,
     origin      text NOT NULL,
     former      text NOT NULL,
     size        bigint NOT NULL,
