@@ -72,7 +72,7 @@ def test_addresses() -> None:
         ("https:///secret", "begins with"),
         ("https://host:port/secret", "not a URL"),
         ("https://host/secret#key", "behind the #"),
-        (f"https://host/secret?a=1#{WITNESS.verifier}", "has a query"),
+        ("https://host/secret?a=1#key", "has a query"),
         ("file:///x file:///x", "twice"),
     ],
 )
