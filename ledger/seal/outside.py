@@ -7,6 +7,7 @@ for as long as it says so and is asked (LEDGER_WITNESSES).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from psycopg import Connection
 
 from ledger.seal.cosigning import Cosigner
 from ledger.seal.keys import verifiers
-from ledger.seal.notes import Checkpoint, opened
+from ledger.seal.notes import BadNote, Checkpoint, Note, opened
 from ledger.seal.tiles import Signed, root_of
 
 KEEP: Final = """
@@ -101,6 +102,22 @@ def compare(connection: Connection[Any], place: str, note: str, origin: str) -> 
     return told
 
 
+def of_unknown_key(connection: Connection[Any], note: str, origin: str) -> int | None:
+    """The size of a checkpoint under the log's name that only keys signed which are not known here; None for others.
+
+    So looks what was signed after the key was renewed, to a database from before that.
+    """
+    try:
+        read = Note.read(note)
+        told = Checkpoint.of(read)
+    except BadNote:
+        return None
+    known = {each.key_id for each in verifiers(connection)}
+    if told.origin != origin or any(each.name == origin and each.key_id in known for each in read.signatures):
+        return None
+    return told.size
+
+
 def refusal(connection: Connection[Any], origin: str, place: str | None = None) -> str | None:
     """Why nothing may be signed under a name, by the evidence that was found (at one place); None where nothing is."""
     for found_at, size, root in connection.execute(KEPT, [origin, place, place]).fetchall():
@@ -132,7 +149,12 @@ def is_cosigned(connection: Connection[Any], size: int, cosigner: Cosigner) -> b
 def cosigned(connection: Connection[Any], signed: Signed) -> str:
     """A checkpoint's note with the witnesses' signatures below the log's own."""
     rows = connection.execute(COSIGNED, [signed.size]).fetchall()
-    return signed.note + "".join(Cosigner.read(verifier).line(bytes(signature)) for verifier, signature in rows)
+    note = signed.note
+    for verifier, signature in rows:
+        # a row that somebody changed by hand is named by `verify`, and no reason to show nothing
+        with suppress(BadNote):
+            note += Cosigner.read(verifier).line(bytes(signature))
+    return note
 
 
 def newest_cosigned(connection: Connection[Any]) -> int | None:

@@ -189,12 +189,16 @@ class Sealer:
             self._witnesses.end()
 
     def _go_on(self, connection: Connection[Any], key: Signer) -> None:
-        last = last_signed(connection)
-        sealed = 0 if last is None else last.size
+        sealed = 0
         # until there is another key that signs now, which this process then looks for
         while verifiers(connection)[-1] == key.verifier:
             stopping = self._stopping.is_set()
-            before = sealed
+            last = last_signed(connection)
+            before = 0 if last is None else last.size
+            if before < sealed:
+                # the database was set back under this process: what is held outside is asked anew
+                return
+            sealed = before
             while not (refused := self._witnesses.refusal(connection)) and (made := seal(connection, key)):
                 sealed = made.size
             if refused is not None:

@@ -28,16 +28,19 @@ from ledger.seal.outside import (
     forget_others,
     is_cosigned,
     keep_cosignature,
+    of_unknown_key,
     refusal,
     tell,
     told_of,
 )
-from ledger.seal.tiles import Signed, Tree, last_signed
+from ledger.seal.tiles import Signed, Tree, TreeDamaged, last_signed
 from ledger.seal.tree import Hash
 from ledger.vocabulary import instant_text
 
 LOOK_SECONDS: Final = 5.0
 """How long a process waits for what is held outside before it signs first, and at its end until the last is given."""
+AGAIN_SECONDS: Final = 0.5
+"""Seconds after which a place is looked at that could not be, as this ledger's own database did not answer."""
 LONGEST_WAIT: Final = 600.0
 """Seconds after which a place is tried again, however often it failed."""
 FILE_SECONDS: Final = 1.0
@@ -107,6 +110,7 @@ class Keeper:
         self._origin: str | None = None
         self._offered = False
         self._stopping = False
+        self._began = 0
         self._failures = 0
         self._due = 0.0
         self._told = Told(self.name, _kind(address))
@@ -124,6 +128,7 @@ class Keeper:
                 self._told = known
             self.claim = self._told.claim
             self._origin, self._offered, self._held = origin, True, None
+            self._began, self._due = self._began + 1, 0.0
             self.looked.clear()
             self._changed.notify_all()
         if self._thread is None:
@@ -155,46 +160,56 @@ class Keeper:
                     self._changed.wait(None if wait < 0 else wait)
                 if self._stopping and (self._origin is None or self._failures):
                     return
-                stopping, origin, self._offered = self._stopping, self._origin, False
+                stopping, origin, began, self._offered = self._stopping, self._origin, self._began, False
             if origin is not None:
-                self._try(origin)
+                told = self._try(origin)
+                with self._changed:
+                    # what was found before the process began anew says nothing of the log as it is now
+                    if began == self._began:
+                        self._take(told)
             if stopping:
                 return
 
     def _waits(self) -> float:
         """Seconds until there is something to do; less than 0 where only a call can bring that."""
-        if self._origin is None:
-            return -1.0
-        if not self.looked.is_set():
-            return 0.0
-        if not (self._offered or self._failures):
+        if self._origin is None or not (self._offered or self._failures):
             return -1.0
         return max(self._due - time.monotonic(), 0.0)
 
-    def _try(self, origin: str) -> None:
+    def _try(self, origin: str) -> Told | None:
+        """What was seen of the place; None where the database did not answer, and nothing could be compared."""
         try:
             with self._database.connect() as connection:
                 try:
                     told = self._turn(connection, origin)
                 except NotHeld as error:
                     told = self._failed(str(error), self.claim)
-                # a claim counts from now on, whether it can be written down or not
-                self.claim = told.claim
+                except Disputed as error:
+                    told = self._failed(str(error), str(error))
+                except TreeDamaged as error:
+                    # the sealer says so too
+                    told = self._failed(str(error), self.claim)
                 tell(connection, told)
         except (Error, LedgerError) as error:
-            told = self._failed(f"the database: {type(error).__name__}", self.claim)
+            self._log.warning("witness_not_asked", witness=self.name, cause=type(error).__name__)
+            return None
         except Exception as error:
             # a place outside, whatever it does, must not end the asking
-            told = self._failed(f"{type(error).__name__}: {error}", self.claim)
-        finally:
-            self.looked.set()
+            return self._failed(f"{type(error).__name__}: {error}", self.claim)
+        return told
+
+    def _take(self, told: Told | None) -> None:
+        if told is None:
+            self._failures, self._due = self._failures + 1, time.monotonic() + AGAIN_SECONDS
+            return
         failed = told.error is not None
         if failed and told.error != self._told.error:
             self._log.warning("witness_failed", witness=self.name, cause=told.error)
-        self._told = told
+        self._told, self.claim = told, told.claim
         self._held = None if failed else told.size
         self._failures = self._failures + 1 if failed else 0
         self._due = time.monotonic() + min(self._seconds * 2.0 ** min(self._failures, 20), LONGEST_WAIT)
+        self.looked.set()
 
     def _turn(self, connection: Connection[Any], origin: str) -> Told:
         """Ask what is held, hold it against the log, and give the newest checkpoint where it is newer."""
@@ -213,8 +228,8 @@ class Keeper:
         except Disputed as error:
             newest = last_signed(connection)
             if newest is not None and signed.size < error.size <= newest.size:
-                return self._failed("it was given a newer checkpoint meanwhile", None)
-            return self._failed(str(error), str(error))
+                raise NotHeld("it was given a newer checkpoint meanwhile") from error
+            raise
         if found is not None and cosigner is not None:
             keep_cosignature(connection, signed.size, cosigner, found.signature)
         return replace(self._holds(signed.size), given_at=instant_text(datetime.now(UTC)))
@@ -232,6 +247,9 @@ class Keeper:
         try:
             told = compare(connection, self.name, note, origin)
         except BadNote as error:
+            if size := of_unknown_key(connection, note, origin):
+                said = f"it holds a checkpoint of {size} entries of {origin}, by a key that this database does not know"
+                raise Disputed(said, size) from error
             if isinstance(self._holder, FileHolder):
                 raise NotHeld(f"it holds something else, which is not replaced: {error}") from error
             return 0

@@ -19,9 +19,11 @@ from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger.claims import Claim
+from ledger.errors import LedgerError
 from ledger.log.application import Ledger
+from ledger.seal import keys
 from ledger.seal.cosigning import Cosigner
-from ledger.seal.keys import rename, signer, verifiers
+from ledger.seal.keys import rename, renew, signer, verifiers
 from ledger.seal.notes import Note, Signer, opened
 from ledger.seal.outside import Witnessed, cosigned, renamings, witnessed
 from ledger.seal.sealing import Sealer, status
@@ -231,6 +233,66 @@ def test_a_log_that_lost_only_checkpoints_goes_on(run: Any, tell: Tell, restore:
         put(ledger, tell, 5)
         await_held(ledger, lambda now: now["witness"].size == 310 and now["witness"].error is None)
         assert verify(ledger).findings == []
+
+
+def test_a_log_set_back_under_a_running_server_signs_nothing_more(
+    run: Any, tell: Tell, restore: Any, witness: Witness, tmp_path: Path
+) -> None:
+    witness.shows = False
+    file = tmp_path / "held.checkpoint"
+    with run() as ledger:
+        known(ledger, witness)
+        put(ledger, tell, 2)
+        await_size(ledger, 2)
+    put_back = restore()
+    for setting in (file.as_uri(), witness.setting):
+        with run(setting) as ledger:
+            put(ledger, tell, 2)
+            await_held(ledger, lambda now: {each.size for each in now.values()} == {4})
+            put_back()
+            put_again(ledger, tell, 5)
+            await_refused(ledger, "4")
+            assert size_of(ledger) == 2
+        file.unlink(missing_ok=True)
+        put_back()
+
+
+def test_a_checkpoint_by_a_key_that_was_renewed_after_the_backup(
+    run: Any, tell: Tell, restore: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "held.checkpoint"
+    with run(file.as_uri()) as ledger:
+        put(ledger, tell, 2)
+        await_held(ledger, lambda now: now["file"].size == 2)
+        with ledger.database.connect() as connection:
+            place = keys.Place.of(connection, ledger.settings).path
+    first, put_back = place.read_text(), restore()
+    with run(file.as_uri()) as ledger:
+        with ledger.database.connect() as connection:
+            renew(connection, ledger.settings)
+        put(ledger, tell, 2)
+        await_held(ledger, lambda now: now["file"].size == 4)
+    put_back()
+    place.write_text(first)
+    with run(file.as_uri()) as ledger:
+        put(ledger, tell, 5)
+        await_refused(ledger, "by a key that this database does not know")
+        assert size_of(ledger) == 2
+        # a claim counts as long as it is made
+        file.unlink()
+        await_size(ledger, 7)
+
+
+def put_again(ledger: Ledger, tell: Tell, count: int) -> None:
+    """Append once the database answers again."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            put(ledger, tell, count, "told otherwise")
+            return
+        except (AssertionError, LedgerError):
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 def test_a_log_goes_on_under_another_name_and_says_so(
