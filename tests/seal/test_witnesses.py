@@ -453,6 +453,21 @@ def test_a_dead_or_slow_place_delays_neither_appends_nor_sealing(
         gate.set()
 
 
+def test_a_start_waits_for_a_silent_witness_only_so_long(
+    run: Any, tell: Tell, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.seal.witnesses.LOOK_SECONDS", 3.0)
+    gate = threading.Event()
+    witness.instead = lambda *_: gate.wait(30) and None
+    began = time.monotonic()
+    with run(witness.setting) as ledger:
+        put(ledger, tell, 3)
+        assert time.monotonic() - began < 3, "an append waits for no witness"
+        await_size(ledger, 3)
+        assert 3 <= time.monotonic() - began < 10
+        gate.set()
+
+
 def test_what_else_stands_in_the_file_is_not_replaced(run: Any, tell: Tell, tmp_path: Path) -> None:
     file = tmp_path / "held.checkpoint"
     stranger = Signer.make("example.com/other").sign("example.com/other\n7\n" + "A" * 43 + "=\n")
