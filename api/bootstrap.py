@@ -21,6 +21,7 @@ from api.schedule import Schedule
 from ledger.log.application import Ledger
 from ledger.log.database import Database
 from ledger.log.waker import Waker
+from ledger.privacy.wrapping import NoWrappingKey, missing
 from ledger.seal.outside import Witnessed, witnessed
 from ledger.seal.sealing import Sealer
 from ledger.seal.sealing import Status as SealStatus
@@ -97,6 +98,10 @@ def running(
     unless said). Raises Unfit or Unavailable where the database cannot be used.
     """
     with Ledger.open(settings, simulated=simulated) as ledger, ledger.waker() as waker:
+        if project and ledger.encrypted:
+            with ledger.database.connect() as connection:
+                if without := missing(connection, settings):
+                    raise NoWrappingKey(without)
         if founding:
             found(ledger)
         projector = Projector(ledger, waker) if project else None

@@ -7,8 +7,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ledger.rulebook.model import Goal
+from ledger.vocabulary import instant_text
 from projections.baselines import Baseline
-from projections.kpis import Figure
+from projections.kpis import Answer, Figure
+from projections.stamps import stamp
+from projections.values import instant
 
 UNITS: Final = {"percent": "ratio", "number": "number", "money": "money"}
 VERDICTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -30,6 +33,17 @@ LENGTHS: Final = (
 )
 SECONDS: Final = {"en": " s", "zh": " 秒"}
 NOTHING: Final = "–"
+
+
+def figures_told(answer: Answer) -> dict[str, Any]:
+    """An answer as it is shown: its figures, and as of when, and by which book."""
+    return {
+        "position": answer.position,
+        "asked_at": instant_text(instant(answer.asked)),
+        "rule_book": {"name": answer.book.rule_book, "version": answer.book.version, "digest": answer.book.digest()},
+        "time_zone": answer.book.time_zone,
+        "figures": [figure_told(one, stamp(one, answer).text()) for one in answer.figures],
+    }
 
 
 def figure_told(figure: Figure, stamped: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from writing import Words, code, same, table
 from ledger.events import CATALOGUE, COLUMNS
 from projections.relation import FIELDS
 from replays.archive import columns
-from replays.archive.manifest import KeptDocument, Manifest, Segment
+from replays.archive.manifest import KeptDocument, KeptKeys, Manifest, Segment
 
-PARTS = (Manifest, Segment, KeptDocument)
+PARTS = (Manifest, Segment, KeptDocument, KeptKeys)
 KINDS = {
     "time": "time, µs since 1970 in UTC",
     "day": "day, as its first µs",

@@ -17,9 +17,9 @@ from rapidfuzz import fuzz, process
 from typing_extensions import TypedDict
 
 from ledger.errors import Invalid, problems
-from ledger.events import CATALOGUE
+from ledger.events import CATALOGUE, PERSONAL
 from ledger.occurrence import Occurrence
-from ledger.vocabulary import INT64, Event, Id, Instant, Part, Personal, instant_text
+from ledger.vocabulary import INT64, Encrypted, Event, Id, Instant, Part, Personal, instant_text
 
 VOID = "record.voided"
 KNOWN = tuple(CATALOGUE)
@@ -123,8 +123,11 @@ def stored(data: Event) -> dict[str, Any]:
     return {name: value for name, value in data.__dict__.items() if value is not None}
 
 
-def encode(entry: Recorded) -> bytes:
-    """The entry's bytes: compact UTF-8 JSON, keys in fixed order, what was not given left out."""
+def encode(entry: Recorded, concealed: Mapping[str, Encrypted] | None = None) -> bytes:
+    """The entry's bytes: compact UTF-8 JSON, keys in fixed order, what was not given left out.
+
+    ``concealed`` holds what is kept in place of personal texts: "reason", "data.<field>".
+    """
     document: dict[str, Any] = {
         "position": entry.position,
         "type": entry.type,
@@ -140,12 +143,16 @@ def encode(entry: Recorded) -> bytes:
     if entry.actor is not None:
         document["actor"] = entry.actor
     if entry.reason is not None:
-        document["reason"] = entry.reason
+        document["reason"] = entry.reason if concealed is None else concealed["reason"]
     if entry.correlation_id is not None:
         document["correlation_id"] = entry.correlation_id
     if entry.causation_id is not None:
         document["causation_id"] = entry.causation_id
-    document["data"] = stored(entry.data)
+    document["data"] = data = stored(entry.data)
+    if concealed is not None:
+        for name in PERSONAL[entry.type]:
+            if name in data:
+                data[name] = concealed[f"data.{name}"]
     return encode_json(document)
 
 
@@ -166,7 +173,13 @@ def decode(entry: bytes) -> Recorded:
     """The entry ``encode`` gave these bytes for. Raises Invalid when they are none."""
     try:
         document = orjson.loads(entry)
-        data = CATALOGUE[document["type"]].validate(document.pop("data"))
+        told = document.pop("data")
+        for name in PERSONAL[document["type"]]:
+            if type(text := told.get(name)) is dict:
+                told[name] = Encrypted(**text)
+        if type(text := document.get("reason")) is dict:
+            document["reason"] = Encrypted(**text)
+        data = CATALOGUE[document["type"]].validate(told)
         document["occurred_at"] = datetime.fromisoformat(document["occurred_at"])
         document["recorded_at"] = datetime.fromisoformat(document["recorded_at"])
         return Recorded(data=data, **document)

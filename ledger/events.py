@@ -144,6 +144,11 @@ COLUMNS: Mapping[str, Kind] = {
     field.name: field.kind for known in CATALOGUE.values() for field in known.fields if field.column
 }
 
+PERSONAL: Mapping[str, tuple[str, ...]] = {
+    known.name: tuple(field.name for field in known.fields if field.personal) for known in CATALOGUE.values()
+}
+"""Event type → the fields of its data that are personal."""
+
 
 @cache
 def json_schema(name: str) -> dict[str, Any]:
@@ -176,4 +181,4 @@ def _inlined(part: Any, listed: Mapping[str, Any]) -> Any:
     return part
 
 
-__all__ = ["AGGREGATES", "CATALOGUE", "COLUMNS", "Aggregate", "EventType", "Field", "Kind", "json_schema"]
+__all__ = ["AGGREGATES", "CATALOGUE", "COLUMNS", "PERSONAL", "Aggregate", "EventType", "Field", "Kind", "json_schema"]

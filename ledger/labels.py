@@ -42,7 +42,11 @@ FIELD_LABELS: Mapping[str, Label] = {
     "by_communication": Label("Churned by communication", "因沟通流失"),
     "into_id": Label("Merged into", "合并至"),
     "basis": Label("Basis", "依据条款"),
+    "route": Label("Route", "接口"),
+    "regarding": Label("Regarding", "涉及"),
+    "shown": Label("Shown", "条数"),
     "request_id": Label("Request", "申请编号"),
+    "destroyed_keys": Label("Keys destroyed", "已销毁的密钥"),
     # contacts
     "contact_id": Label("Contact", "客户沟通"),
     "channel": Label("Channel", "渠道"),

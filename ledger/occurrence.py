@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from ledger.vocabulary import Event
+from ledger.vocabulary import Encrypted, Erased, Event
 
 
 @dataclass(slots=True, kw_only=True)
@@ -17,7 +17,8 @@ class Occurrence:
 
     Never changed once made. It is not `frozen`, which takes three times as long to make, and two are made per event.
 
-    ``occurred_at`` is aware UTC. ``reason`` is personal text.
+    ``occurred_at`` is aware UTC. ``reason`` is personal text, which an encrypting ledger keeps
+    encrypted.
     """
 
     id: str
@@ -28,7 +29,7 @@ class Occurrence:
     occurred_at: datetime
     data: Event
     actor: str | None = None
-    reason: str | None = None
+    reason: str | Encrypted | Erased | None = None
     correlation_id: str | None = None
     causation_id: str | None = None
 

@@ -136,6 +136,25 @@ class Settings(BaseSettings):
         description="Least time between two checkpoints given to a webhook or a witness, in seconds; a file is given "
         "one a second at most. Where one fails, it is twice as long each time, up to ten minutes.",
     )
+    encrypt: bool | None = Field(
+        default=None,
+        description="Whether a new ledger keeps personal texts encrypted, which is decided when it is created. "
+        "Without it, it does, unless it is made for simulation.",
+    )
+    wrapping_key: SecretStr | None = Field(
+        default=None,
+        description="The key-encryption keys, themselves: 32 bytes in base64 each, the first one wraps data keys.",
+    )
+    wrapping_key_file: Path | None = Field(
+        default=None,
+        description="File with the key-encryption keys, one a line. Without it, wrapping-<ledger id>.key in "
+        "LEDGER_HOME.",
+    )
+    erasure_register: Path | None = Field(
+        default=None,
+        description="File that says what was erased, so that it is erased again after a restore. Without it, "
+        "erasures-<ledger id>.jsonl in LEDGER_HOME.",
+    )
     log_level: str = Field(default="INFO", description="Least level written to the log: DEBUG, INFO, WARNING, ERROR.")
 
     @field_validator("log_level")
@@ -156,7 +175,7 @@ class Settings(BaseSettings):
         addresses(text.get_secret_value())
         return text
 
-    @field_validator("database_url", "owner_url", "seal_key")
+    @field_validator("database_url", "owner_url", "seal_key", "wrapping_key")
     @classmethod
     def _not_blank(cls, url: SecretStr | None) -> SecretStr | None:
         return url if url is not None and url.get_secret_value().strip() else None

@@ -6,6 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from ledger.aggregates import (
+    access,
     baseline,
     benchmark,
     contact,
@@ -74,6 +75,7 @@ AGGREGATES: Mapping[str, Aggregate] = {
         _of(benchmark, "Industry benchmark", "行业对标", "benchmark.entered", "satisfaction-2026-03"),
         _of(report, "Report", "报告", "report.issued", "diagnosis-2026-02"),
         _of(rulebook, "Rule book", "规则", "rulebook.published", "customer_service"),
+        _of(access, "Access by a key", "密钥访问", "access.personal_read", "b5db506f47c3"),
         _of(void, "Proposed void", "作废提议", "void.proposed", "4711"),
     )
 }

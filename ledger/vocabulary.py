@@ -15,7 +15,16 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import core_schema
 
 from ledger.choices import (
     ArchiveClass,
@@ -59,8 +68,33 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class Encrypted:
+    """Personal text as an encrypting ledger keeps it: the id of its data key; commitment, nonce and text as base64."""
+
+    key: str
+    commitment: str
+    nonce: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """Stands for personal text whose key was destroyed: by the event at which position, when (UTC), on what basis."""
+
+    position: int
+    at: datetime
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confidential:
     """Marks text as personal: readable with the right only, never a table column."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """A sender gives text; what is read from the log may be encrypted."""
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, text: value if type(value) is Encrypted else text(value), handler(source)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +164,7 @@ _TEXT_PATTERN = r"^[^\x00]*$"
 _ID_PATTERN = rf"^[^\s{_NO_CONTROL}](?:[^{_NO_CONTROL}]*[^\s{_NO_CONTROL}])?$"
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ID_PATTERN)]
+DataKeyName = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_TEXT_PATTERN)]
 Text = Annotated[str, StringConstraints(max_length=2_000, pattern=_TEXT_PATTERN)]
 Personal = Annotated[str, StringConstraints(max_length=20_000, pattern=_TEXT_PATTERN), Confidential()]
 Document = Annotated[str, StringConstraints(min_length=1, max_length=1_000_000, pattern=_TEXT_PATTERN), Unlisted()]
@@ -250,11 +285,14 @@ __all__ = [
     "ContactKind",
     "Currency",
     "CustomerId",
+    "DataKeyName",
     "Day",
     "Digest",
     "Dimensions",
     "Direction",
     "Document",
+    "Encrypted",
+    "Erased",
     "Event",
     "Expression",
     "Flag",

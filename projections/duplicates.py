@@ -14,7 +14,7 @@ from psycopg import Connection, sql
 from rapidfuzz import fuzz, process
 
 from ledger.aggregates.requirement import RequirementCaptured, RequirementClarified
-from ledger.claims import VOID, decode
+from ledger.claims import VOID, Recorded, decode
 from projections.generations import live
 
 MOST_COMPARED = 5_000
@@ -34,6 +34,8 @@ TYPES = ["requirement.captured", "requirement.clarified", VOID]
 WORD = re.compile(r"[^\W_]+")
 
 Progress = Callable[[int, int], None]
+Reveal = Callable[[Iterable[Recorded]], list[Recorded]]
+"""Makes personal texts readable: `Ledger.reveal`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,12 @@ class Candidate:
 
 
 def candidates(
-    connection: Connection[Any], *, asked: int, threshold: int | None = None, progress: Progress = lambda *_: None
+    connection: Connection[Any],
+    reveal: Reveal,
+    *,
+    asked: int,
+    threshold: int | None = None,
+    progress: Progress = lambda *_: None,
 ) -> tuple[list[Candidate], int]:
     """The pairs of open requirements at least as alike as the threshold, the most alike first; how many were compared.
 
@@ -66,7 +73,7 @@ def candidates(
     least = generation.rules.at(asked).duplicates.threshold if threshold is None else threshold
     query = OPEN.format(schema=sql.Identifier(generation.schema), most=sql.Literal(MOST_COMPARED))
     owners: dict[str, str | None] = dict(connection.execute(query).fetchall())
-    statements = list(_statements(connection, owners))
+    statements = list(_statements(connection, reveal, owners))
     found = list(_pairs(statements, least, progress))
     return sorted(found, key=_order), len(statements)
 
@@ -75,17 +82,22 @@ def _order(candidate: Candidate) -> tuple[int, str, str]:
     return -candidate.likeness, candidate.first.requirement_id, candidate.second.requirement_id
 
 
-def _statements(connection: Connection[Any], owners: dict[str, str | None]) -> Iterator[Statement]:
+def _statements(connection: Connection[Any], reveal: Reveal, owners: dict[str, str | None]) -> Iterator[Statement]:
     """What each requirement says; those that say next to nothing cannot be compared."""
-    for requirement_id, text in sorted(statements_of(connection, owners).items()):
+    for requirement_id, text in sorted(statements_of(connection, reveal, owners).items()):
         if len(plain(text)) >= SHORTEST:
             yield Statement(requirement_id, owners[requirement_id], text)
 
 
-def statements_of(connection: Connection[Any], requirements: Iterable[str] | None = None) -> dict[str, str]:
-    """The latest statement of each requirement (default: of all) that has one, voided ones left out. Personal text."""
+def statements_of(
+    connection: Connection[Any], reveal: Reveal, requirements: Iterable[str] | None = None
+) -> dict[str, str]:
+    """The latest statement of each requirement (default: of all) that has one, voided ones left out. Personal text.
+
+    A requirement whose latest statement was erased has none.
+    """
     asked = {"all": requirements is None, "subjects": list(requirements or ()), "types": TYPES}
-    entries = [decode(bytes(row[0])) for row in connection.execute(SAID, asked)]
+    entries = reveal([decode(bytes(row[0])) for row in connection.execute(SAID, asked)])
     voided = {getattr(entry.data, "voided_position", None) for entry in entries if entry.type == VOID}
     latest: dict[str, str] = {}
     for entry in sorted(entries, key=lambda entry: (not entry.data.about.opens, entry.occurred_at, entry.position)):
@@ -94,7 +106,7 @@ def statements_of(connection: Connection[Any], requirements: Iterable[str] | Non
             continue
         if told.statement is not None:
             latest[entry.subject] = told.statement
-    return latest
+    return {requirement: text for requirement, text in latest.items() if isinstance(text, str)}
 
 
 def plain(text: str) -> str:

@@ -61,6 +61,7 @@ def history(
         voids = {row[0]: row[1] for row in connection.execute(VOIDS, [sorted(entries), upto])}
         entries |= _at(connection, sorted(voids.values() - entries.keys()))
         entries |= _proposed_voids(connection, entries, upto)
+    told = [entries[position] for position in sorted(entries)]
     return [
         Item(
             event=entry,
@@ -68,7 +69,7 @@ def history(
             voided_by=voids.get(entry.position),
             words={language: sentence(entry, language, personal) for language in LANGUAGES},
         )
-        for _, entry in sorted(entries.items())
+        for entry in (ledger.reveal(told) if personal else told)
     ]
 
 

@@ -6,11 +6,13 @@ from typing import Any, Literal
 
 from ledger.claims import Recorded, stored
 from ledger.events import CATALOGUE, Field
+from ledger.vocabulary import Erased, instant_text
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 WITHHELD = {"en": "(withheld)", "zh": "（不可见）"}
+ERASED = {"en": "(erased {}: {})", "zh": "（{} 已删除：{}）"}
 YES_NO = {"en": ("yes", "no"), "zh": ("是", "否")}
 BETWEEN = {"en": (": ", " = ", "; "), "zh": ("：", "＝", "；")}
 AND = {"en": ", ", "zh": "、"}
@@ -38,8 +40,10 @@ def _is_said(field: Field) -> bool:
 
 
 def _value(field: Field, value: Any, language: Language, personal: bool) -> str:
-    if field.personal and not personal:
+    if field.personal and not (personal and isinstance(value, str | Erased)):
         return WITHHELD[language]
+    if isinstance(value, Erased):
+        return erased_in_words(value, language)
     if isinstance(value, bool):
         return YES_NO[language][0 if value else 1]
     if field.kind == "mapping":
@@ -53,6 +57,11 @@ def _value(field: Field, value: Any, language: Language, personal: bool) -> str:
     if hasattr(value, "isoformat"):
         return str(value.isoformat(timespec="seconds")).replace("+00:00", "Z")
     return str(value)
+
+
+def erased_in_words(erased: Erased, language: Language) -> str:
+    """What stands in place of a text that was erased: when, and on what basis."""
+    return ERASED[language].format(instant_text(erased.at)[:10], erased.basis)
 
 
 def _label(label: Any, language: Language) -> str:

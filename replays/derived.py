@@ -58,7 +58,19 @@ SELECT DISTINCT position FROM (
     (FROM told_names EXCEPT ALL FROM kept_names) UNION ALL (FROM kept_names EXCEPT ALL FROM told_names)
 ) ORDER BY position LIMIT {most}
 """
+USED: Final = r"""
+INSERT INTO told_keys SELECT position, json_extract_string('"' || key || '"', '$') FROM (
+    SELECT position, unnest(regexp_extract_all(decode(entry), '\{"key":"((?:[^"\\]|\\.)*)","commitment":', 1)) AS key
+    FROM chunk WHERE contains(decode(entry), '","commitment":')
+)
+"""
+"""Which data keys the texts of a chunk's entries are encrypted under."""
+MISSING: Final = """
+SELECT min(position), key FROM told_keys WHERE key NOT IN (SELECT key FROM kept_keys) GROUP BY key
+ORDER BY 1 LIMIT {most}
+"""
 ENTRIES_AT: Final = "SELECT position, entry FROM log.entries WHERE position = ANY(%s)"
+KEPT_KEYS: Final = "SELECT aggregate || ':' || subject || '/' || number FROM log.data_keys"
 NAMES_AT: Final = "SELECT aggregate, subject, position, field FROM log.names WHERE position = ANY(%s)"
 
 
@@ -84,6 +96,7 @@ class Derived:
         engine.connection.executemany("INSERT INTO refs VALUES (?, ?, ?)", rows)
         for table in ("told_names", "kept_names"):
             engine.connection.execute(f"CREATE TABLE {table} (position BIGINT, digest UHUGEINT)")
+        engine.connection.execute("CREATE TABLE told_keys (position BIGINT, key VARCHAR)")
 
     def columns(self, batch: pyarrow.RecordBatch) -> list[Finding]:
         """What differs between the columns of rows as `ENTRIES` gives them and the rows' bytes."""
@@ -92,6 +105,7 @@ class Derived:
         try:
             doubtful = self._engine.connection.execute(DIFFERENT).fetchall()
             self._engine.connection.execute(NAMED)
+            self._engine.connection.execute(USED)
         except Exception:
             # bytes that are not even text: each row by itself
             doubtful = [(place,) for place in range(batch.num_rows)]
@@ -108,6 +122,16 @@ class Derived:
         found = self._engine.connection.execute(OTHER_NAMES.format(most=most)).fetchall()
         positions = [position for (position,) in found]
         return [*_names(connection, positions)] if positions else []
+
+    def keys(self, connection: Connection[Any], most: int) -> list[Finding]:
+        """The data keys that texts seen are encrypted under and of which there is no trace, `most` of them at most."""
+        kept = connection.execute(KEPT_KEYS).fetchall()
+        table = pyarrow.table({"key": pyarrow.array([key for (key,) in kept], pyarrow.string())})
+        self._engine.connection.register("kept_keys", table)
+        return [
+            Finding(position, f"its data key {key} is gone, and no event says that it was destroyed")
+            for position, key in self._engine.connection.execute(MISSING.format(most=most)).fetchall()
+        ]
 
     def _register(self, batch: pyarrow.RecordBatch) -> None:
         self._engine.connection.register("chunk", pyarrow.Table.from_batches([batch]))

@@ -24,6 +24,7 @@ from ledger.seal.tree import WIDTH, Growing, Hash, Tile, fold, leaf_hash
 from replays.ahead import batches
 from replays.archive.columns import ENTRY
 from replays.archive.reading import Archive
+from replays.data_keys import keys_against_the_log
 from replays.derived import BYTES, ENTRIES, Derived, differing_in
 from replays.engine import Engine, Progress
 from replays.findings import Finding
@@ -126,6 +127,7 @@ def verify(
             walk.finish()
             if beside:
                 report.add(*derived.names(connection, source, row[0], MOST))
+                report.add(*derived.keys(connection, MOST), *keys_against_the_log(connection, ledger.wrapping, row[0]))
             if archive is not None:
                 found = _archived(connection, archive, signed, walk.wanted_root, engine, progress)
                 report.add(*(Finding(each.position, f"in the archive, {each.what}") for each in found))

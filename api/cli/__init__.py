@@ -13,6 +13,7 @@ from api.cli import (
     baselines,
     data,
     keys,
+    privacy,
     proofs,
     reads,
     reports,
@@ -27,6 +28,7 @@ from api.cli.as_of import as_of
 from api.cli.client import ClientError
 from api.cli.demo import demo
 from api.cli.doctor import doctor
+from api.cli.evidence import evidence
 from api.cli.forms import form
 from api.cli.jobs import jobs
 from api.cli.migrate import migrate
@@ -63,9 +65,11 @@ for command in (
     stewarding.duplicates,
     stewarding.merge,
     stewarding.unmerge,
+    privacy.erase,
     data.simulate,
     demo,
     doctor,
+    evidence,
     migrate,
     verify,
 ):
@@ -81,6 +85,7 @@ app.add_typer(reports.app, name="report")
 app.add_typer(proofs.app, name="proof")
 app.add_typer(seal.app, name="seal")
 app.add_typer(voids.app, name="void")
+app.add_typer(privacy.app, name="privacy")
 
 
 @app.command()

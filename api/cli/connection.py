@@ -35,11 +35,18 @@ STANDSTILL_SECONDS = 60.0
 
 @contextmanager
 def connected(
-    url: str | None, key: str | None, *, create: bool = False, simulated: bool | None = None, project: bool = False
+    url: str | None,
+    key: str | None,
+    *,
+    create: bool = False,
+    simulated: bool | None = None,
+    project: bool = False,
+    sealing: bool = False,
 ) -> Iterator[httpx.Client]:
     """A client of the ledger. Without `url` the application runs in this process, over the database itself.
 
-    `create` makes a ledger where there is none (`simulated` or not); `project` keeps its tables up to date meanwhile.
+    `create` makes a ledger where there is none (`simulated` or not); `project` keeps its tables up to date meanwhile,
+    `sealing` seals it.
     Raises `ClientError` where there is no ledger.
     """
     if url:
@@ -55,7 +62,13 @@ def connected(
 
     configure("WARNING")
     with (
-        running(settings, simulated=simulated, project=project, founding=create or project) as program,
+        running(
+            settings,
+            simulated=simulated,
+            project=project,
+            founding=create or project,
+            sealing=project or sealing,
+        ) as program,
         in_process(program.asgi, program.local_token) as client,
     ):
         yield client

@@ -20,6 +20,7 @@ from ledger.errors import LedgerError
 from ledger.log.database import LEAST_SERVER_VERSION, Database
 from ledger.log.guarding import current_role, replicating, unguarded, weaknesses
 from ledger.log.migration import applied, migrations
+from ledger.privacy import rotating, wrapping
 from ledger.seal import keys
 from ledger.seal.outside import renamings, witnessed
 from ledger.seal.sealing import status as seal_status
@@ -35,6 +36,7 @@ SLOW_SEAL_SECONDS: Final = 10.0
 VERSION: Final = "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
 SETTING: Final = "SELECT current_setting(%s)"
 EXISTS: Final = "SELECT to_regclass('log.entries') IS NOT NULL"
+ENCRYPTED: Final = "SELECT encrypted FROM log.ledger"
 COUNTED: Final = "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0) FROM log.entries"
 ADMINS: Final = (
     "SELECT count(*) FROM log.keys WHERE role = 'admin' AND revoked_at IS NULL AND expires_at > clock_timestamp()"
@@ -142,6 +144,7 @@ def _database(connection: Connection[Any], settings: Settings) -> Iterator[Findi
     yield _log(connection)
     yield _seal(connection, settings)
     yield from _witnesses(connection)
+    yield _privacy(connection, settings)
     yield _tables(connection)
     admins = _row(connection, ADMINS)[0]
     mend = "" if admins else "`reqledger keys create admin` on this machine makes one."
@@ -232,6 +235,20 @@ def _witnesses(connection: Connection[Any]) -> Iterator[Finding]:
         told = f"since {one.size:,} entries named {one.origin}, before that {one.former}: {one.reason}"
         mend = "This stays: it answers whoever holds a checkpoint under the former name."
         yield Finding("name", "note", told, mend)
+
+
+def _privacy(connection: Connection[Any], settings: Settings) -> Finding:
+    if not _row(connection, ENCRYPTED)[0]:
+        mend = "It was decided when this ledger was created: nothing in it can be erased."
+        return Finding("privacy", "note", "personal texts are kept as they are told", mend)
+    if without := wrapping.missing(connection, settings):
+        return Finding("privacy", "wrong", "personal texts can neither be kept nor read here", without)
+    found = rotating.state(connection, wrapping.KeyFile.of(connection, settings))
+    told = f"{found.alive:,} data keys, {found.destroyed:,} destroyed"
+    if found.by_others:
+        mend = "`reqledger privacy rewrap` wraps them by the current one."
+        return Finding("privacy", "note", f"{told}; {found.by_others:,} wrapped by an old key", mend)
+    return Finding("privacy", "ok", told)
 
 
 def _tables(connection: Connection[Any]) -> Finding:

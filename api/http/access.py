@@ -85,6 +85,10 @@ ACCESS: Final[Mapping[tuple[str, str], Roles]] = {
     ("GET", "/v1/replays"): READERS,
     ("GET", "/v1/replays/{replay}"): READERS,
     ("POST", "/v1/replays"): ADMINS,
+    ("GET", "/v1/evidence/{aggregate}/{subject}"): SEES_PERSONAL,
+    ("GET", "/v1/erasures"): ADMINS,
+    ("POST", "/v1/erasures"): ADMINS,
+    ("POST", "/v1/erasures/{customer_id}/approve"): ADMINS,
     ("GET", "/v1/keys"): ADMINS,
     ("POST", "/v1/keys"): ADMINS,
     ("DELETE", "/v1/keys/{key}"): ADMINS,
@@ -92,11 +96,13 @@ ACCESS: Final[Mapping[tuple[str, str], Roles]] = {
 }
 """(method, path) → the roles that may. A route that is missing here keeps the program from starting."""
 
-ADMIN_TYPES: Final[frozenset[str]] = frozenset({"record.voided", "void.declined", "customer.key_destroyed"})
+ADMIN_TYPES: Final[frozenset[str]] = frozenset(
+    {"record.voided", "void.declined", "customer.erasure_requested", "customer.key_destroyed"}
+)
 """Event types only an admin's key may append: they strike, erase or change what counts."""
 
 
-OWN_TYPES: Final[frozenset[str]] = frozenset({"rulebook.published"})
+OWN_TYPES: Final[frozenset[str]] = frozenset({"rulebook.published", "access.personal_read", "access.exported"})
 """Event types that only the ledger itself appends: a rule book is checked and tried before it is published."""
 
 

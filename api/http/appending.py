@@ -30,6 +30,7 @@ from ledger.claims import Claim
 from ledger.errors import LedgerError
 from ledger.log.application import Appended, Ledger
 from ledger.log.keys import Key
+from ledger.privacy.destroying import DESTROYED
 from ledger.settings import Settings
 from ledger.vocabulary import instant_text
 
@@ -101,6 +102,11 @@ class Appending:
         if claim.type in OWN_TYPES:
             return forbidden(
                 f"{claim.type} is appended by the ledger itself", [FieldError("type", "is not taken from a sender")]
+            )
+        if claim.type == DESTROYED and self._ledger.encrypted:
+            return forbidden(
+                f"{claim.type} is appended by the ledger itself, when it destroys the keys",
+                [FieldError("type", "is not taken from a sender", "POST /v1/erasures, which another key approves")],
             )
         if claim.type in ADMIN_TYPES and key.role != "admin":
             return forbidden(f"{claim.type} needs an admin's key", [FieldError("type", "needs an admin's key")])

@@ -18,7 +18,9 @@ from starlette.responses import Response
 from api.http import (
     baselines,
     duplicates,
+    erasures,
     events,
+    evidence,
     figure_rows,
     figures,
     forms,
@@ -60,6 +62,8 @@ ROUTERS = (
     recomputing.router,
     baselines.router,
     duplicates.router,
+    erasures.router,
+    evidence.router,
     forms.router,
     reports.router,
     stewarding.router,

@@ -31,9 +31,9 @@ def duplicates(
     program = program_of(request)
     asked = instant_us(program.ledger.now().astimezone(UTC))
     with program.database.reading() as connection:
-        found, compared = candidates(connection, asked=asked, threshold=threshold)
+        found, compared = candidates(connection, program.ledger.reveal, asked=asked, threshold=threshold)
     if personal and found:
-        note_personal_read(request, aggregate="requirement", pairs=min(limit, len(found)))
+        note_personal_read(request, "duplicates", 2 * min(limit, len(found)))
     return {
         "compared": compared,
         "most_compared": MOST_COMPARED,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -13,16 +13,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from api.http.context import Personal, key_of, program_of
-from api.http.disclosure import note_personal_read
+from api.http.disclosure import disclosed, positions
 from api.http.problems import FieldError, Problem, forbidden, invalid, not_found, overloaded
 from api.http.rendering import cloud_event
 from api.http.tables import Limit, within_page
 from api.http.tail import MOST_STREAMS
 from ledger.claims import Recorded
 from ledger.events import AGGREGATES, CATALOGUE, EventType, json_schema
-
-if TYPE_CHECKING:
-    from api.bootstrap import Program
 
 router = APIRouter()
 
@@ -63,9 +60,7 @@ def events(
         found = None if "\x00" in source + event_id else ledger.find(source, event_id)
         if found is None or (own_only and not key_of(request).allows(found.source, found.type)):
             raise not_found("No event with this source and id is recorded")
-        if personal:
-            note_personal_read(request, aggregate=found.aggregate, subject=found.subject, positions=[found.position])
-        return {"events": [cloud_event(found, personal=personal)], "next_after": None}
+        return {"events": _shown(request, [found], personal), "next_after": None}
     if own_only:
         raise forbidden("A service's key finds what it sent, by source and id; a reader's key lists events")
     _known(types, aggregate)
@@ -74,12 +69,16 @@ def events(
     upto = _looked_through(after, head, types, aggregate)
     page = ledger.entries(after=after, limit=limit, types=types, aggregate=aggregate, upto=upto)
     following = page[-1].position if len(page) == limit else upto if upto < head else None
-    if personal and page:
-        note_personal_read(request, aggregate=aggregate, types=types, positions=[page[0].position, page[-1].position])
     return {
-        "events": [cloud_event(recorded, personal=personal) for recorded in page],
+        "events": _shown(request, page, personal),
         "next_after": following,
     }
+
+
+def _shown(request: Request, entries: Sequence[Recorded], personal: bool) -> list[dict[str, Any]]:
+    """Events as they are shown, which is on record where the key is shown personal texts."""
+    told = disclosed(request, entries, positions(entries)) if personal else entries
+    return [cloud_event(entry, personal=personal) for entry in told]
 
 
 def _looked_through(after: int, head: int, types: list[str] | None, aggregate: str | None) -> int:
@@ -131,16 +130,14 @@ async def stream(
     """Each message has the position as its id and the type as its event; a client that reconnects misses nothing."""
     program = program_of(request)
     after = start.after
-    if personal:
-        note_personal_read(request, aggregate=start.aggregate, types=start.types, after=after)
     with program.tail.listening() as grown:
         program.metrics.streams.inc()
         try:
             while not program.tail.closing and await still_let_in(request):
                 grown.clear()
-                page, after, more = await run_in_threadpool(_page, program, start, after)
-                for recorded in page:
-                    yield _message(recorded, cloud_event(recorded, personal=personal))
+                page, after, more = await run_in_threadpool(_page, request, start, after, personal)
+                for shown in page:
+                    yield _message(shown)
                 if not more:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(grown.wait(), KEY_SECONDS)
@@ -157,19 +154,20 @@ async def still_let_in(request: Request) -> bool:
     return True
 
 
-def _page(program: Program, start: StreamStart, after: int) -> tuple[list[Recorded], int, bool]:
+def _page(request: Request, start: StreamStart, after: int, personal: bool) -> tuple[list[dict[str, Any]], int, bool]:
     """The next events of a stream, the position up to which it has then seen everything, and whether there is more."""
+    program = program_of(request)
     head = program.ledger.head().position
     upto = _looked_through(after, head, start.types, start.aggregate)
     page = program.ledger.entries(
         after=after, limit=STREAM_PAGE, types=start.types, aggregate=start.aggregate, upto=upto
     )
     seen = page[-1].position if len(page) == STREAM_PAGE else max(after, upto)
-    return page, seen, seen < head
+    return _shown(request, page, personal), seen, seen < head
 
 
-def _message(recorded: Recorded, shown: dict[str, Any]) -> ServerSentEvent:
-    return ServerSentEvent(raw_data=orjson.dumps(shown).decode(), event=recorded.type, id=str(recorded.position))
+def _message(shown: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(raw_data=orjson.dumps(shown).decode(), event=shown["type"], id=str(shown["position"]))
 
 
 @router.get("/v1/catalogue", summary="Every event type: labels, fields, JSON Schema, example")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from api.figures import figure_told
+from api.figures import figure_told, figures_told
 from api.http.context import CaughtUp, program_of
 from api.http.contract import FREE_QUERY
 from api.http.disclosure import note_export
@@ -18,12 +18,11 @@ from api.http.problems import FieldError, Problem, invalid
 from api.http.tables import Accept, Format
 from ledger.rulebook.calendars import local_day
 from ledger.rulebook.model import RuleBook, instant_us
-from ledger.vocabulary import instant_text
 from projections.generations import live
 from projections.kpis import Answer, Figure, UnknownDimension, UnknownMetric, figures
 from projections.periods import Grain
 from projections.stamps import stamp
-from projections.values import as_day, instant
+from projections.values import as_day
 
 router = APIRouter()
 
@@ -85,7 +84,7 @@ def kpis(
     if wants_csv(accept, chosen):
         note_export(request, "kpis", len(answer.figures))
         return Response(csv_text(_COLUMNS, [_flat(one, answer) for one in answer.figures]), media_type=CSV)
-    return JSONResponse(_told(answer))
+    return JSONResponse(figures_told(answer))
 
 
 def known_dimensions(book: RuleBook, names: Sequence[str]) -> None:
@@ -137,16 +136,6 @@ def _too_many(grain: str) -> Problem:
     return invalid(
         f"More than {MOST_PERIODS} periods", [FieldError("period", f"too many of one {grain}", "choose longer ones")]
     )
-
-
-def _told(answer: Answer) -> dict[str, Any]:
-    return {
-        "position": answer.position,
-        "asked_at": instant_text(instant(answer.asked)),
-        "rule_book": {"name": answer.book.rule_book, "version": answer.book.version, "digest": answer.book.digest()},
-        "time_zone": answer.book.time_zone,
-        "figures": [figure_told(one, stamp(one, answer).text()) for one in answer.figures],
-    }
 
 
 _COLUMNS: Final = (

@@ -57,10 +57,10 @@ def filled(
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         zone = live(connection).rules.at(asked).time_zone
         read = _Reader(connection, asked)
-        said = statements_of(connection) if personal and _says(wanted) else None
+        said = statements_of(connection, program.ledger.reveal) if personal and _says(wanted) else None
         made = workbook(wanted, read.rows, language=language, zone=zone, statements=None if said is None else said.get)
     if said:
-        note_personal_read(request, aggregate="requirement", form=form, statements=len(said))
+        note_personal_read(request, f"form {form}", len(said))
     note_export(request, form, read.count)
     headers = {"content-disposition": f'attachment; filename="{form}.xlsx"', "ledger-position": str(read.position)}
     return Response(made, media_type=XLSX, headers=headers)

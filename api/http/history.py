@@ -8,16 +8,16 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Query, Request
 
 from api.http.context import CaughtUp, Personal, program_of
-from api.http.disclosure import note_personal_read
+from api.http.disclosure import disclosed, holding, note_personal_read
 from api.http.events import After
 from api.http.moments import AsOf, ValidAt, position_of, valid_of
 from api.http.problems import FieldError, invalid, not_found
-from api.http.rendering import cloud_event
+from api.http.rendering import cloud_event, item_told
 from api.http.subjects import rows_then
 from api.http.tables import within_page
 from ledger.events import AGGREGATES
 from projections.explain import Explanation, UnknownRow, explain
-from projections.history import Item, history
+from projections.history import history
 from projections.reading import UnknownColumn, UnknownTable
 from projections.values import BadValue
 from replays.as_of import SUBJECT_COLUMNS
@@ -61,27 +61,17 @@ def events_of(
     page = [item for item in items if item.event.position > after][: most + 1]
     more = page[most - 1].event.position if len(page) > most else None
     if personal:
-        note_personal_read(request, aggregate=aggregate, subject=subject)
+        note_personal_read(request, f"{aggregate} {subject}", holding(item.event for item in page[:most]))
     told: dict[str, Any] = {
         "aggregate": aggregate,
         "subject": subject,
         "position": program.ledger.head().position if upto is None else upto,
-        "items": [_item(item, personal) for item in page[:most]],
+        "items": [item_told(item, personal=personal) for item in page[:most]],
         "next_after": more,
     }
     if aggregate in SUBJECT_COLUMNS and not after and (with_state or upto is not None or valid is not None):
         told["state"] = rows_then(request, aggregate, subject, upto, valid)
     return told
-
-
-def _item(item: Item, personal: bool) -> dict[str, Any]:
-    return {
-        "position": item.event.position,
-        "own": item.own,
-        "voided_by": item.voided_by,
-        "words": dict(item.words),
-        "event": cloud_event(item.event, personal=personal),
-    }
 
 
 @router.get(
@@ -105,9 +95,7 @@ def cell(request: Request, table: str, key: str, column: str, personal: Personal
         raise invalid(str(error), [FieldError("column", str(error))]) from None
     except BadValue as error:
         raise invalid(str(error), [FieldError("key", str(error))]) from None
-    if personal:
-        note_personal_read(request, table=table, row=parts, column=column)
-    return _told(explanation, personal)
+    return _told(request, explanation, personal)
 
 
 def key_parts(request: Request, key: str) -> tuple[str, ...]:
@@ -119,7 +107,9 @@ def key_parts(request: Request, key: str) -> tuple[str, ...]:
     return tuple(unquote(segment) for segment in segments[4:-1])
 
 
-def _told(explanation: Explanation, personal: bool) -> dict[str, Any]:
+def _told(request: Request, explanation: Explanation, personal: bool) -> dict[str, Any]:
+    about = f"{explanation.table} {' '.join(map(str, explanation.key.values()))} {explanation.column}"
+    events = disclosed(request, explanation.events, about) if personal else explanation.events
     rule = explanation.rule
     return {
         "table": explanation.table,
@@ -128,6 +118,6 @@ def _told(explanation: Explanation, personal: bool) -> dict[str, Any]:
         "value": explanation.value,
         "from": explanation.from_,
         "rule": None if rule is None else rule.model_dump(mode="json", exclude_none=True),
-        "events": [cloud_event(event, personal=personal) for event in explanation.events],
-        "through": [_told(one, personal) for one in explanation.through],
+        "events": [cloud_event(event, personal=personal) for event in events],
+        "through": [_told(request, one, personal) for one in explanation.through],
     }

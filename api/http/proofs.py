@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from psycopg import Connection
 
 from api.http.context import program_of
-from api.http.disclosure import note_personal_read
+from api.http.disclosure import note_stored_read
 from api.http.problems import FieldError, invalid, not_found
 from api.http.tiles import sealed
 from ledger.seal.keys import verifiers
@@ -67,7 +67,7 @@ def entry(request: Request, position: Annotated[int, Path(ge=1, le=LARGEST)]) ->
     found = program_of(request).ledger.entry_bytes(position)
     if found is None:
         raise not_found("There is no such position")
-    note_personal_read(request, positions=[position])
+    note_stored_read(request, [found], f"entry {position}")
     return Response(found, media_type="application/json")
 
 

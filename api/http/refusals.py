@@ -19,6 +19,8 @@ from ledger.errors import (
     Retryable,
     VersionMismatch,
 )
+from ledger.privacy.encryption import Undecipherable
+from ledger.privacy.revealing import KeyMissing
 
 
 def problem_of(error: LedgerError) -> Problem:
@@ -47,7 +49,7 @@ def problem_of(error: LedgerError) -> Problem:
             return unavailable(str(error))
         case KeyRefused():
             return unauthenticated(str(error))
-        case AppendFailed():
+        case AppendFailed() | KeyMissing() | Undecipherable():
             return Problem(500, "internal", str(error))
     return Problem(503, "unavailable", str(error), headers={"retry-after": "30"})
 

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import orjson
 
 from ledger.claims import Recorded, encode_json, stored
-from ledger.events import CATALOGUE
-from ledger.vocabulary import instant_text
+from ledger.events import PERSONAL
+from ledger.vocabulary import Erased, instant_text
+from projections.history import Item
 
 
-@cache
-def personal_fields(event_type: str) -> tuple[str, ...]:
-    """The fields of an event type's data that are personal."""
-    return tuple(field.name for field in CATALOGUE[event_type].fields if field.personal)
+def item_told(item: Item, *, personal: bool) -> dict[str, Any]:
+    """An item of a history as it is shown: its event, and what it says in words."""
+    return {
+        "position": item.event.position,
+        "own": item.own,
+        "voided_by": item.voided_by,
+        "words": dict(item.words),
+        "event": cloud_event(item.event, personal=personal),
+    }
 
 
 def cloud_event(recorded: Recorded, *, personal: bool) -> dict[str, Any]:
     """The event with what the ledger added, JSON values only.
 
-    Without `personal` the personal fields and `reason` are left out, and `withheld` names those that were given.
+    Without `personal` the personal fields and `reason` are left out, and `withheld` names those that were given. Those
+    that were erased are left out too, and `erased` names them, with the event that says so, when and on what basis.
     """
-    data: dict[str, Any] = orjson.loads(encode_json(stored(recorded.data)))
+    told = stored(recorded.data)
+    texts = {name: told[name] for name in PERSONAL[recorded.type] if name in told}
+    if recorded.reason is not None:
+        texts["reason"] = recorded.reason
+    erased = {name: text for name, text in texts.items() if isinstance(text, Erased)} if personal else {}
+    withheld = [name for name, text in texts.items() if not (personal and isinstance(text, str | Erased))]
+    left_out = {*erased, *withheld}
+    data = orjson.loads(encode_json({name: value for name, value in told.items() if name not in left_out}))
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": recorded.id,
@@ -42,15 +55,15 @@ def cloud_event(recorded: Recorded, *, personal: bool) -> dict[str, Any]:
         "actor": recorded.actor,
         "correlationid": recorded.correlation_id,
         "causationid": recorded.causation_id,
-        "reason": recorded.reason,
+        "reason": None if "reason" in left_out else recorded.reason,
     }
     event |= {name: value for name, value in given.items() if value is not None}
-    if not personal:
-        withheld = [name for name in personal_fields(recorded.type) if data.pop(name, None) is not None]
-        if event.pop("reason", None) is not None:
-            withheld.append("reason")
-        if withheld:
-            # an attribute of a CloudEvent is a scalar
-            event["withheld"] = " ".join(withheld)
+    # an attribute of a CloudEvent is a scalar
+    if withheld:
+        event["withheld"] = " ".join(withheld)
+    for by in erased.values():
+        # all texts of an event were encrypted under one key
+        event |= {"erasedposition": by.position, "erasedat": instant_text(by.at), "erasedbasis": by.basis}
+        event["erased"] = " ".join(erased)
     event["data"] = data
     return event

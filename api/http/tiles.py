@@ -16,7 +16,7 @@ from fastapi.responses import PlainTextResponse, Response
 from psycopg import Connection
 
 from api.http.context import program_of
-from api.http.disclosure import note_personal_read
+from api.http.disclosure import note_stored_read
 from api.http.problems import Problem, not_found
 from ledger.seal.outside import cosigned
 from ledger.seal.tiles import HIGHEST_LEVEL, Signed, Tree, last_signed
@@ -70,7 +70,7 @@ def bundle(request: Request, number: Number) -> Response:
             f"A bundle holds entries of up to {LONGEST:,} bytes, and there are longer ones at {', '.join(long)}: "
             "GET /v1/entries/{position} gives each by itself",
         )
-    note_personal_read(request, positions=[first, first + width - 1])
+    note_stored_read(request, entries, f"entries {first} to {first + width - 1}")
     return _bytes(b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 
 from api.http.context import Personal, program_of
-from api.http.disclosure import note_personal_read
+from api.http.disclosure import disclosed
 from api.http.rendering import cloud_event
 from projections.proposed_voids import ProposedVoid, proposed_voids
 
@@ -31,16 +32,18 @@ def voids(
     program = program_of(request)
     with program.database.reading() as connection:
         found = [each for each in proposed_voids(connection) if state in (None, each.state)]
-    if personal and found:
-        note_personal_read(request, aggregate="void", proposals=min(limit, len(found)))
-    return {"found": len(found), "voids": [_told(each, personal) for each in found[:limit]]}
+    page = found[:limit]
+    entries = [entry for each in page for entry in (each.target, each.proposed, each.answered) if entry is not None]
+    told = disclosed(request, entries, "proposed voids") if personal else entries
+    events = {entry.position: cloud_event(entry, personal=personal) for entry in told}
+    return {"found": len(found), "voids": [_told(each, events) for each in page]}
 
 
-def _told(one: ProposedVoid, personal: bool) -> dict[str, Any]:
+def _told(one: ProposedVoid, events: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
     return {
         "position": one.target.position,
         "state": one.state,
-        "target": cloud_event(one.target, personal=personal),
-        "proposed": cloud_event(one.proposed, personal=personal),
-        "answered": None if one.answered is None else cloud_event(one.answered, personal=personal),
+        "target": events[one.target.position],
+        "proposed": events[one.proposed.position],
+        "answered": None if one.answered is None else events[one.answered.position],
     }

@@ -42,15 +42,13 @@ class Facts:
     simulated: bool
 
 
-def document(findings: Findings, facts: Facts, language: Language) -> bytes:
-    """The document, UTF-8, that opens in `language`."""
-    title = f"{findings.definition.title.of(language)} {findings.first} – {findings.last}"
+def html(title: str, language: Language, mains: str) -> bytes:
+    """A whole document, UTF-8, of a `<main>` in each language, that opens in `language`."""
     switches = "".join(
         f'<input type="radio" name="language" id="show-{each}"{" checked" if each == language else ""}>'
         for each in LANGUAGES
     )
     labels = "".join(f'<label for="show-{each}" lang="{TAGS[each]}">{NAMES[each]}</label>' for each in LANGUAGES)
-    mains = "".join(_main(Telling(findings, each), facts) for each in LANGUAGES)
     return (
         f'<!DOCTYPE html>\n<html lang="{TAGS[language]}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -58,6 +56,13 @@ def document(findings: Findings, facts: Facts, language: Language) -> bytes:
         f"<title>{text(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n"
         f'{switches}<nav class="switch">{labels}</nav>\n{mains}</body>\n</html>\n'
     ).encode()
+
+
+def document(findings: Findings, facts: Facts, language: Language) -> bytes:
+    """The document, UTF-8, that opens in `language`."""
+    title = f"{findings.definition.title.of(language)} {findings.first} – {findings.last}"
+    mains = "".join(_main(Telling(findings, each), facts) for each in LANGUAGES)
+    return html(title, language, mains)
 
 
 def _main(telling: Telling, facts: Facts) -> str:

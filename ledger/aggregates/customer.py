@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,6 +17,7 @@ from ledger.vocabulary import (
     ContactId,
     Currency,
     CustomerId,
+    DataKeyName,
     Event,
     Flag,
     Id,
@@ -25,6 +27,7 @@ from ledger.vocabulary import (
     Stage,
     Text,
     Tier,
+    Unlisted,
 )
 
 
@@ -166,15 +169,32 @@ class CustomerUnmerged(Event, type="customer.unmerged", en="Merge undone", zh="�
     pass
 
 
+class CustomerErasureRequested(
+    Event,
+    type="customer.erasure_requested",
+    en="Erasure requested",
+    zh="个人数据删除申请",
+    example={"basis": "erasure requested under GDPR Art. 17", "request_id": "dsr-2026-014"},
+):
+    basis: Text = Field(min_length=1)
+    request_id: Id
+
+
 class CustomerKeyDestroyed(
     Event,
     type="customer.key_destroyed",
     en="Personal data erased",
     zh="个人数据删除",
-    example={"basis": "erasure requested under GDPR Art. 17", "request_id": "dsr-2026-014"},
+    example={
+        "basis": "erasure requested under GDPR Art. 17",
+        "request_id": "dsr-2026-014",
+        "destroyed_keys": ["contact:CT-20260301-17/1", "customer:CU-1007/1"],
+    },
 ):
     basis: Text = Field(min_length=1)
     request_id: Id
+    destroyed_keys: Annotated[tuple[DataKeyName, ...], Field(max_length=100_000), Unlisted()] | None = None
+    """On a ledger that encrypts, where the ledger itself tells this event: the data keys that are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +203,6 @@ class Customer:
 
     merged_into: str | None = None
     alerts: Mapping[str, None] = field(default_factory=dict)
-    erased: bool = False
 
 
 def evolve(state: Customer | None, told: Occurrence) -> Customer | None:
@@ -199,15 +218,14 @@ def evolve(state: Customer | None, told: Occurrence) -> Customer | None:
             return replace(state, merged_into=into_id)
         case CustomerUnmerged():
             return replace(state, merged_into=None)
-        case CustomerKeyDestroyed():
-            return replace(state, erased=True)
     return state
 
 
 def decide(state: Customer | None, told: Occurrence, world: Reading) -> None:
     """Refuse what cannot be said of this customer."""
     if state is None:
-        return refuse_first(told)
+        # whoever is named may be erased, registered or not
+        return None if isinstance(told.data, CustomerErasureRequested | CustomerKeyDestroyed) else refuse_first(told)
     refuse_later(told)
     match told.data:
         case CustomerAlertRaised(alert_id=alert_id):
@@ -229,7 +247,4 @@ def decide(state: Customer | None, told: Occurrence, world: Reading) -> None:
             refuse_merge(told, state, into_id, world)
         case CustomerUnmerged():
             refuse_unmerge(told, state)
-        case CustomerKeyDestroyed():
-            if state.erased:
-                raise Refused("customer.already_erased", f"the personal data of {told.subject} was already erased")
     return None

@@ -15,13 +15,16 @@ import psycopg
 from eventsourcing.persistence import EventStore, StoredEvent
 from psycopg import Connection, Cursor
 
-from ledger.claims import Recorded
+from ledger.claims import Recorded, decode
 from ledger.decisions import Key, Snapshot, reads
 from ledger.errors import AppendFailed, LedgerError, Unavailable
 from ledger.log.database import Database, by_first, check
 from ledger.log.deciding import Group, Outcome, Unit
+from ledger.log.persistence import stored_entry
 from ledger.log.snapshots import Snapshots
 from ledger.log.world import LockedWorld
+from ledger.privacy.destroying import DESTROYED
+from ledger.privacy.vault import Concealed, Vault
 
 # every query of an append looks up keys; plans made before the tables were analysed must not scan or compile
 SESSION = """
@@ -34,7 +37,8 @@ SELECT set_config('lock_timeout', %(lock)s, false),
 LOCK = "SELECT simulated FROM log.ledger FOR UPDATE"
 HEAD = "SELECT position, greatest(last_recorded_at, CASE WHEN NOT simulated THEN clock_timestamp() END) FROM log.head"
 CHANGED = """
-SELECT aggregate, subject, version, entry, source, id FROM log.entries WHERE position > %s ORDER BY position LIMIT %s
+SELECT aggregate, subject, version, entry, source, id, type FROM log.entries WHERE position > %s ORDER BY position
+LIMIT %s
 """
 MOST_CHANGED = 20_000
 # up to here one exchange with insert and commit beats the cheaper rows of COPY, which needs four more
@@ -55,10 +59,11 @@ _logger = logging.getLogger(__name__)
 class Appending:
     """Appends groups of units for one process; any thread may call, one group goes at a time."""
 
-    def __init__(self, database: Database, events: EventStore[str], snapshots: Snapshots) -> None:
+    def __init__(self, database: Database, events: EventStore[str], snapshots: Snapshots, vault: Vault | None) -> None:
         self._database = database
         self._events = events
         self._snapshots = snapshots
+        self._vault = vault
         self._skew = timedelta(seconds=database.settings.clock_skew_seconds)
         self._lock = threading.Lock()
         self._connection: Connection[Any] | None = None
@@ -108,12 +113,16 @@ class Appending:
                 group = self._caught_up(connection, units)
                 outcomes = [group.decide(unit, recorded_by) for unit, recorded_by in units]
                 entries = group.overlay.entries
+                concealed: Sequence[Concealed | None] = [None] * len(entries)
+                if self._vault is not None:
+                    self._vault.destroy(connection, entries)
+                    concealed = self._vault.conceal(connection, entries)
                 if len(entries) > FEW:
-                    self._insert(connection, entries, copy=True)
+                    self._insert(connection, entries, concealed, copy=True)
                 committing = True
                 with connection.pipeline():
                     if 0 < len(entries) <= FEW:
-                        self._insert(connection, entries, copy=False)
+                        self._insert(connection, entries, concealed, copy=False)
                     if entries:
                         connection.execute(NOTIFY, [str(group.position)])
                     connection.commit()
@@ -135,9 +144,16 @@ class Appending:
                 raise
         raise AssertionError("not reached")
 
-    def _insert(self, connection: Connection[Any], entries: Sequence[Recorded], *, copy: bool) -> None:
+    def _insert(
+        self,
+        connection: Connection[Any],
+        entries: Sequence[Recorded],
+        concealed: Sequence[Concealed | None],
+        *,
+        copy: bool,
+    ) -> None:
         # lazily: the server takes the first while the last are being encoded
-        stored = map(self._events.mapper.to_stored_event, cast(Sequence[Any], entries))
+        stored = map(stored_entry, entries, concealed)
         self._events.recorder.insert_events(cast(Sequence[StoredEvent], stored), connection=connection, copy=copy)
 
     def _caught_up(self, connection: Connection[Any], units: Sequence[tuple[Unit, str]]) -> Group:
@@ -172,6 +188,8 @@ class Appending:
         (simulated,), (position, clock) = _one(lock), _one(head)
         known.update(self._snapshots.answer(streams, missing))
         told = changed.fetchall()
+        if self._vault is not None and (len(told) == MOST_CHANGED or any(row[6] == DESTROYED for row in told)):
+            self._vault.forget()
         if len(told) == MOST_CHANGED:
             self._snapshots.forget_all()
             stale = set(known)
@@ -188,8 +206,10 @@ class Appending:
                 known[key] = kept
         known.update(self._snapshots.load(streams, stale & known.keys()))
         world = LockedWorld(streams, self._snapshots, known)
-        found = {(source, event_id): entry for source, event_id, entry in stored}
-        found |= {(source, event_id): entry for *_, entry, source, event_id in told if (source, event_id) in asked}
+        found = {(source, event_id): decode(entry) for source, event_id, entry in stored}
+        found |= {row[4:6]: decode(row[3]) for row in told if row[4:6] in asked}
+        if self._vault is not None and found:
+            found = dict(zip(found, self._vault.reveal(connection, [*found.values()]), strict=True))
         return Group(world, position, clock.astimezone(UTC), simulated, self._skew, found)
 
     def _connected(self) -> Connection[Any]:
@@ -203,6 +223,9 @@ class Appending:
         return self._connection
 
     def _disconnect(self) -> None:
+        if self._vault is not None:
+            # keys that were made in a transaction which may not have been committed
+            self._vault.forget()
         if self._connection is not None:
             self._connection.close()
             self._connection = None

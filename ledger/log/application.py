@@ -1,7 +1,8 @@
 """The ledger: the log of one database, opened for appending and reading."""
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
@@ -15,7 +16,7 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
-from ledger.claims import Claim
+from ledger.claims import Claim, Recorded
 from ledger.errors import OtherLedger
 from ledger.log.appender import Appender
 from ledger.log.appending import Appending
@@ -27,14 +28,21 @@ from ledger.log.preparing import prepare
 from ledger.log.reading import Head, Reader
 from ledger.log.snapshots import Snapshots
 from ledger.log.waker import Waker
+from ledger.privacy import erasing
+from ledger.privacy.register import Register
+from ledger.privacy.revealing import reveal
+from ledger.privacy.vault import Vault
+from ledger.privacy.wrapping import KeyFile
 from ledger.settings import Settings
 
 CREATE = """
-INSERT INTO log.ledger (ledger_id, simulated, created_at) VALUES (gen_random_uuid(), %s, clock_timestamp())
-ON CONFLICT DO NOTHING
+INSERT INTO log.ledger (ledger_id, simulated, encrypted, created_at)
+VALUES (gen_random_uuid(), %s, %s, clock_timestamp()) ON CONFLICT DO NOTHING
 """
-IS_SIMULATED = "SELECT simulated FROM log.ledger"
+MADE = "SELECT simulated, encrypted, ledger_id FROM log.ledger"
 EXISTS = "SELECT to_regclass('log.ledger') IS NOT NULL"
+
+_logger = logging.getLogger(__name__)
 
 
 class Ledger(Reader, Application[str]):
@@ -46,14 +54,17 @@ class Ledger(Reader, Application[str]):
 
     name = "ledger"
 
-    def __init__(self, database: Database, *, simulated: bool) -> None:
+    def __init__(self, database: Database, *, simulated: bool, wrapping: KeyFile | None, register: Register) -> None:
         Reader.__init__(self, database)
         Application.__init__(self, environment(database.conninfo))
         self.database = database
         self.settings = database.settings
         self.simulated = simulated
         self.keys = Keys(database)
-        self._appending = Appending(database, self.events, self.kept)
+        self.wrapping = wrapping
+        self.register = register
+        vault = None if wrapping is None else Vault(wrapping, register, database.settings.cached_streams)
+        self._appending = Appending(database, self.events, self.kept, vault)
         self._appender: Appender | None = None
         self._starting = threading.Lock()
         # the class is the one the environment names
@@ -64,22 +75,34 @@ class Ledger(Reader, Application[str]):
         """The ledger of the database `settings` name, created and migrated as needed.
 
         `simulated`, decided when a ledger is created (not, unless said), gives one that takes its recording clock from
-        the events; None takes an existing ledger as it is. Raises Unfit (EmbeddedServerError, DatabaseUnfit,
-        MigrationError, OtherLedger) or Unavailable.
+        the events; None takes an existing ledger as it is. So is LEDGER_ENCRYPT. What was erased and has come back with
+        a backup is erased again. Raises Unfit (EmbeddedServerError, DatabaseUnfit, MigrationError, OtherLedger),
+        RegisterFailed or Unavailable (NoWrappingKey).
         """
         database = Database.open(settings)
         try:
             with database.connect() as connection:
                 prepare(connection)
-                connection.execute(CREATE, [bool(simulated)])
-                row = connection.execute(IS_SIMULATED).fetchone()
-            assert row is not None
-            if simulated is not None and row[0] != simulated:
-                raise OtherLedger(
-                    f"This ledger was created {'for simulation' if row[0] else 'for real events'}, which cannot be "
-                    "changed: use another database (LEDGER_DATABASE_URL) or home (LEDGER_HOME)."
-                )
-            return cls(database, simulated=row[0])
+                encrypt = settings.encrypt
+                connection.execute(CREATE, [bool(simulated), not simulated if encrypt is None else encrypt])
+                row = connection.execute(MADE).fetchone()
+                assert row is not None
+                if simulated is not None and row[0] != simulated:
+                    raise OtherLedger(
+                        f"This ledger was created {'for simulation' if row[0] else 'for real events'}, which cannot be "
+                        "changed: use another database (LEDGER_DATABASE_URL) or home (LEDGER_HOME)."
+                    )
+                if encrypt is not None and row[1] != encrypt:
+                    raise OtherLedger(
+                        f"This ledger was created {'to keep' if row[1] else 'not to keep'} personal texts encrypted, "
+                        "which "
+                        "cannot be changed: leave LEDGER_ENCRYPT out, or use another database or home."
+                    )
+                wrapping = KeyFile.of(connection, settings) if row[1] else None
+            ledger = cls(database, simulated=row[0], wrapping=wrapping, register=Register(row[2], settings))
+            if ledger.encrypted and (keys := erasing.again(ledger)):
+                _logger.warning("%d data keys that had come back with a backup were destroyed again", keys)
+            return ledger
         except BaseException:
             database.close()
             raise
@@ -91,7 +114,7 @@ class Ledger(Reader, Application[str]):
         # who may not even look is told why by `open`
         with Database.open(settings) as database, database.connect() as connection, suppress(InsufficientPrivilege):
             (made,) = connection.execute(EXISTS).fetchone() or (False,)
-            if not made or connection.execute(IS_SIMULATED).fetchone() is None:
+            if not made or connection.execute(MADE).fetchone() is None:
                 return None
         return cls.open(settings)
 
@@ -100,6 +123,18 @@ class Ledger(Reader, Application[str]):
         """Bring the database `settings` name to this program's structure, creating no ledger in it."""
         with Database.open(settings) as database, database.connect() as connection:
             prepare(connection)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether personal texts are kept encrypted: decided when the ledger was created."""
+        return self.wrapping is not None
+
+    def reveal(self, entries: Iterable[Recorded]) -> list[Recorded]:
+        """Entries with their personal texts as text, or Erased. Raises NoWrappingKey, KeyMissing, Undecipherable."""
+        if self.wrapping is None:
+            return [*entries]
+        with self.database.reading() as connection:
+            return reveal(connection, self.wrapping, entries)
 
     @property
     def pool(self) -> ConnectionPool[Connection[Any]]:

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from ledger.claims import Claim, Recorded, decode
+from ledger.claims import Claim, Recorded
 from ledger.decisions import Overlay, World, decide_unit
 from ledger.errors import AppendFailed, DuplicateMismatch, LedgerError, Refused
+from ledger.events import PERSONAL
+from ledger.vocabulary import Erased
 
 Unit = Sequence[Claim]
 
@@ -33,7 +35,8 @@ Outcome = list[Appended] | LedgerError
 class Group:
     """Units going into one transaction. `position` is the last one taken; `clock` the ledger's present time.
 
-    `stored` holds, by source and id, the bytes of entries that are recorded already among those asked for.
+    `told` holds, by source and id, what is recorded already among what was asked for, personal texts readable or
+    Erased.
     """
 
     world: World
@@ -41,9 +44,8 @@ class Group:
     clock: datetime
     simulated: bool
     skew: timedelta
-    stored: dict[tuple[str, str], bytes]
+    told: dict[tuple[str, str], Recorded]
     overlay: Overlay = field(init=False)
-    _told: dict[tuple[str, str], Recorded] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.overlay = Overlay(self.world)
@@ -65,7 +67,7 @@ class Group:
         first: dict[tuple[str, str], int] = {}
         for index, claim in enumerate(unit):
             key = (claim.source, claim.id)
-            earlier = self._earlier(key)
+            earlier = self.told.get(key)
             if earlier is not None:
                 if not same(claim, earlier):
                     raise DuplicateMismatch(claim.source, claim.id, earlier.position, index)
@@ -98,15 +100,9 @@ class Group:
         for index, entry in zip(fresh, decided.entries, strict=True):
             answers[index] = _appended(entry, duplicate=False)
         return [
-            answer or _appended(self._told[claim.source, claim.id], duplicate=True)
+            answer or _appended(self.told[claim.source, claim.id], duplicate=True)
             for claim, answer in zip(unit, answers, strict=True)
         ]
-
-    def _earlier(self, key: tuple[str, str]) -> Recorded | None:
-        told = self._told.get(key)
-        if told is None and key in self.stored:
-            told = self._told[key] = decode(self.stored[key])
-        return told
 
     def _times(self, claims: Iterable[tuple[int, Claim]]) -> list[datetime]:
         """When each claim is recorded: now, or on a simulated ledger when the claim says so; never going back."""
@@ -127,14 +123,18 @@ class Group:
     def _take(self, decided: Overlay) -> None:
         self.overlay.absorb(decided)
         for entry in decided.entries:
-            self._told[entry.source, entry.id] = entry
+            self.told[entry.source, entry.id] = entry
         if decided.entries:
             self.position = decided.entries[-1].position
             self.clock = decided.entries[-1].recorded_at
 
 
 def same(claim: Claim, told: Claim | Recorded) -> bool:
-    """Whether a claim says what was told before. The aggregate of a void is not its sender's to say."""
+    """Whether a claim says what was told before, taking its word for what was erased.
+
+    The aggregate of a void is not its sender's to say.
+    """
+    told = _given_back(claim, told)
     return (
         claim.type == told.type
         and claim.subject == told.subject
@@ -145,6 +145,16 @@ def same(claim: Claim, told: Claim | Recorded) -> bool:
         and claim.correlation_id == told.correlation_id
         and claim.causation_id == told.causation_id
     )
+
+
+def _given_back(claim: Claim, told: Claim | Recorded) -> Claim | Recorded:
+    """What was told, with the claim's texts in place of those that are erased."""
+    if isinstance(told.reason, Erased):
+        told = replace(told, reason=claim.reason)
+    erased = [name for name in PERSONAL[told.type] if isinstance(getattr(told.data, name), Erased)]
+    if erased and claim.type == told.type:
+        told = replace(told, data=told.data.model_copy(update={name: getattr(claim.data, name) for name in erased}))
+    return told
 
 
 def _appended(entry: Recorded, *, duplicate: bool) -> Appended:

@@ -5,7 +5,7 @@ position is given while the append holds the ledger's lock, and it stands inside
 inserted by the append alone, which hands over its cursor.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,6 +34,7 @@ from ledger.aggregates.record import RecordVoided
 from ledger.claims import Recorded, decode, encode
 from ledger.events import CATALOGUE
 from ledger.log.waker import CHANNEL
+from ledger.vocabulary import Encrypted
 
 CONNINFO = "POSTGRES_CONNINFO"
 ENTRY_COLUMNS = {
@@ -239,9 +240,11 @@ class LedgerFactory(PostgresFactory):
         )
 
 
-def stored_entry(recorded: Recorded) -> StoredEntry:
-    """The entry of a recorded event: its bytes, the columns beside them, and what it names."""
-    return entry_of(recorded, encode(recorded))
+def stored_entry(recorded: Recorded, concealed: Mapping[str, Encrypted] | None = None) -> StoredEntry:
+    """The entry of a recorded event: its bytes, the columns beside them, and what it names. `concealed` as `encode`
+    takes
+    it."""
+    return entry_of(recorded, encode(recorded, concealed))
 
 
 def entry_of(recorded: Recorded, entry: bytes) -> StoredEntry:

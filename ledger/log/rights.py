@@ -26,7 +26,7 @@ CHANGE = ("SELECT", "INSERT", "UPDATE", "DELETE")
 class Table:
     """What running the ledger does with a table. `update` names the columns that it may update, and no others.
 
-    `trigger` refuses UPDATE, DELETE and TRUNCATE to everybody, the owner included.
+    `trigger` refuses UPDATE (unless there are such columns), DELETE and TRUNCATE to everybody, the owner included.
     """
 
     name: str
@@ -47,6 +47,9 @@ TABLES = (
     Table("log.cosignatures", ADD, trigger="append_only"),
     Table("log.contradictions", ADD, trigger="append_only"),
     Table("log.renamings", ADD, trigger="append_only"),
+    # a data key is destroyed by emptying its row, and wrapped again by another key-encryption key
+    Table("log.data_keys", ADD, update=("wrapped", "wrapped_by", "destroyed_at"), trigger="kept"),
+    Table("log.wrapping_keys", ADD, trigger="append_only"),
     Table("log.migrations", READ, trigger="append_only"),
     Table("log.head", READ),
     Table("log.events", READ),

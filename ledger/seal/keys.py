@@ -4,7 +4,6 @@ Whoever holds the database alone can thus alter the log, but sign no checkpoint 
 process that seals a ledger makes its key; from then on, a process without it does not seal.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -13,6 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import SecretStr
 
+from ledger import keyfile
 from ledger.errors import LedgerError
 from ledger.seal.notes import BadNote, Signer, Verifier
 from ledger.settings import Settings
@@ -65,14 +65,7 @@ class Place:
     def keep(self, key: Signer) -> None:
         """Write a key where only its owner reads it, on disk before anybody is told of it. Raises NoSealKey."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = self.path.with_name(f"{self.path.name}.unfinished")
-            unfinished.unlink(missing_ok=True)
-            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(key.secret + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(self.path)
+            keyfile.keep(self.path, key.secret + "\n")
         except OSError as error:
             raise NoSealKey(f"The seal key cannot be kept in {self.path}: {error.strerror or error}") from error
 

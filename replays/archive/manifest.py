@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ledger.errors import LedgerError, problems
 
 MANIFEST = "manifest.json"
-SEGMENTS, DOCUMENTS = "segments", "documents"
+SEGMENTS, DOCUMENTS, KEYS = "segments", "documents", "keys"
 SHA256 = r"^[0-9a-f]{64}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 
@@ -73,6 +73,22 @@ class KeptDocument(BaseModel):
         return f"{DOCUMENTS}/{self.digest.removeprefix('sha256:')}"
 
 
+class KeptKeys(BaseModel):
+    """The data keys when the archive was last written, in one Parquet file; `wrapping`: the fingerprints of all
+    key-encryption keys the ledger ever had, the last one wraps."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int = Field(ge=0)
+    bytes: int = Field(ge=1)
+    sha256: str = Field(pattern=SHA256)
+    wrapping: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        return f"{KEYS}/{self.sha256}.parquet"
+
+
 class Manifest(BaseModel):
     """All there is to an archive. `created_at` is the ledger's, `last_recorded_at` that of the last archived entry."""
 
@@ -81,10 +97,12 @@ class Manifest(BaseModel):
     format: Literal[1] = 1
     ledger_id: UUID
     simulated: bool
+    encrypted: bool = False
     created_at: datetime
     last_recorded_at: datetime | None = None
     segments: tuple[Segment, ...] = ()
     documents: tuple[KeptDocument, ...] = ()
+    keys: KeptKeys | None = None
 
     @property
     def last(self) -> int:

@@ -20,6 +20,7 @@ from ledger.rulebook.model import instant_us
 from replays.archive.columns import ENTRY
 from replays.archive.manifest import (
     DOCUMENTS,
+    KEYS,
     MANIFEST,
     SEGMENTS,
     ArchiveDamaged,
@@ -110,6 +111,8 @@ class Archive:
         for done, one in enumerate(self.manifest.documents):
             progress("checking documents", done, len(self.manifest.documents))
             found += self._altered(one.file, one.digest.removeprefix("sha256:"), one.bytes)
+        if (keys := self.manifest.keys) is not None:
+            found += self._altered(keys.file, keys.sha256, keys.bytes)
         left = {*self.unfinished()}
         known = {*(one.file for one in self.segments), *(one.file for one in self.manifest.documents)}
         for folder in (SEGMENTS, DOCUMENTS):
@@ -119,7 +122,8 @@ class Archive:
         return found
 
     def unfinished(self) -> Iterator[str]:
-        """Files of a writing that ended before it could name them: segments beyond the last, documents as named."""
+        """Files of a writing that ended before it could name them: segments beyond the last, documents as named,
+        data keys that others have replaced."""
         for name in self.storage.names(SEGMENTS):
             first = name.removeprefix(f"{SEGMENTS}/").partition("-")[0]
             if first.isascii() and first.isdigit() and int(first) > self.last:
@@ -127,6 +131,10 @@ class Archive:
         known = {one.file for one in self.manifest.documents}
         for name in self.storage.names(DOCUMENTS):
             if name not in known and name == f"{DOCUMENTS}/{self.storage.digest(name)[0]}":
+                yield name
+
+        for name in self.storage.names(KEYS):
+            if self.manifest.keys is None or name != self.manifest.keys.file:
                 yield name
 
     def against(self, ledger: Ledger, segments: Sequence[Segment] | None = None) -> list[Finding]:

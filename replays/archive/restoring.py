@@ -19,6 +19,7 @@ from ledger.log.documents import digest_of
 from ledger.log.persistence import StoredEntry, copy_entries, entry_of
 from ledger.settings import Settings
 from replays.archive.columns import ENTRY
+from replays.archive.keys import restore_keys
 from replays.archive.manifest import ArchiveDamaged, Finding, Segment
 from replays.archive.reading import Archive, Progress
 
@@ -27,12 +28,12 @@ BATCH: Final = 20_000
 FOUND: Final = "SELECT ledger_id, (SELECT count(*) FROM log.entries) FROM log.ledger"
 # held until the commit: a process that opens the ledger meanwhile waits, and finds this one
 LEDGER: Final = """
-INSERT INTO log.ledger (ledger_id, simulated, created_at) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+INSERT INTO log.ledger (ledger_id, simulated, encrypted, created_at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 DOCUMENT: Final = """
 INSERT INTO log.documents (digest, media_type, content, kept_at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
-ANALYZE: Final = "ANALYZE log.entries, log.names, log.documents"
+ANALYZE: Final = "ANALYZE log.entries, log.names, log.documents, log.data_keys"
 
 
 class NotEmpty(LedgerError):
@@ -55,7 +56,7 @@ class Restored:
 
 
 def restore(archive: Archive, settings: Settings, progress: Progress = lambda *_: None) -> Restored:
-    """Put an archive's ledger into the database `settings` name: entries, what they name, documents.
+    """Put an archive's ledger into the database `settings` name: entries, what they name, documents, data keys.
 
     Another process sees nothing of it before it is complete; interrupted, it leaves no ledger and can be started again.
     Tables are built when the ledger is opened next (`replays.founding.found`). Raises NotEmpty, ArchiveDamaged before
@@ -68,10 +69,13 @@ def restore(archive: Archive, settings: Settings, progress: Progress = lambda *_
             raise ArchiveDamaged(archive.place, wrong)
         manifest = archive.manifest
         with connection.transaction():
-            made = connection.execute(LEDGER, [manifest.ledger_id, manifest.simulated, manifest.created_at])
+            made = connection.execute(
+                LEDGER, [manifest.ledger_id, manifest.simulated, manifest.encrypted, manifest.created_at]
+            )
             if not made.rowcount:
                 _empty(connection)
             _documents(connection, archive, progress)
+            restore_keys(connection, archive.storage, manifest)
             _entries(connection, archive, progress)
         connection.execute(ANALYZE)
     return Restored(str(manifest.ledger_id), manifest.last, len(manifest.documents))

@@ -21,8 +21,10 @@ from ledger.log import documents
 from ledger.log.application import Ledger
 from ledger.log.reading import Head
 from replays.archive.columns import current, segment_query
+from replays.archive.keys import archive_keys
 from replays.archive.manifest import (
     DOCUMENTS,
+    KEYS,
     MANIFEST,
     SEGMENTS,
     ArchiveDamaged,
@@ -125,6 +127,14 @@ def write(
                 changed = {"segments": (*manifest.segments, made), "last_recorded_at": row[0]}
                 manifest = manifest.model_copy(update=changed)
                 storage.write(MANIFEST, manifest.written())
+        if ledger.encrypted:
+            progress("archiving data keys", 0, 1)
+            kept = archive_keys(connection, storage)
+            if kept != manifest.keys:
+                manifest = manifest.model_copy(update={"keys": kept})
+                storage.write(MANIFEST, manifest.written())
+            # those before held keys that may have been destroyed since
+            _clear(storage, manifest)
     added = manifest.segments[len(before.segments) :]
     return Written(
         place=storage.place,
@@ -148,7 +158,12 @@ def _present(storage: Storage, ledger: Ledger, head: Head) -> Manifest:
         for name in (*storage.names(SEGMENTS), *storage.names(DOCUMENTS)):
             wrong = f"is missing, and the folder has {name}: put the manifest back, or name an empty folder"
             raise ArchiveDamaged(storage.place, [Finding(MANIFEST, wrong)]) from None
-        made = Manifest(ledger_id=head.ledger_id, simulated=head.simulated, created_at=head.created_at)
+        made = Manifest(
+            ledger_id=head.ledger_id,
+            simulated=head.simulated,
+            encrypted=ledger.encrypted,
+            created_at=head.created_at,
+        )
         storage.write(MANIFEST, made.written())
         return made
     if gaps := [*archive.manifest.gaps()]:
@@ -159,7 +174,7 @@ def _present(storage: Storage, ledger: Ledger, head: Head) -> Manifest:
 
 def _clear(storage: Storage, manifest: Manifest) -> None:
     """Delete what a process left that ended while it wrote."""
-    for folder in ("", SEGMENTS, DOCUMENTS):
+    for folder in ("", SEGMENTS, DOCUMENTS, KEYS):
         storage.clear(folder)
     for name in Archive(storage, manifest).unfinished():
         storage.delete(name)

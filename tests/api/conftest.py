@@ -86,12 +86,7 @@ def serve(settings: Settings, tmp_path: Path) -> Iterator[Callable[..., Server]]
 
     yield start
     for server in started:
-        if server.process.poll() is None:
-            server.process.kill()
-            server.process.wait()
-        for pipe in (server.process.stdin, server.process.stdout):
-            if pipe is not None:
-                pipe.close()
+        server.close()
 
 
 @contextmanager

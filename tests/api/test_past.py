@@ -55,7 +55,8 @@ def test_a_moment_in_between(local: httpx.Client) -> None:
     assert local.get("/v1/tables/contacts", params={"as_of": known["position"], "limit": 1000}).json() == known
     happened = local.get("/v1/tables/contacts", params={"valid_at": then, "limit": 1000}).json()
     assert all(row["received_at"] <= "2026-02-01T00:00:00.000000Z" for row in happened["rows"])
-    assert happened["position"] == now["position"]
+    # that the history was read stands in the log too
+    assert happened["position"] >= now["position"]
 
 
 @pytest.mark.parametrize(
@@ -77,12 +78,12 @@ def test_wrong_questions_about_the_past(local: httpx.Client, parameters: dict[st
     assert local.get("/v1/tables/nothing", params={"as_of": "5"}).status_code == 404
 
 
-def test_a_subject_now_and_then(local: httpx.Client, shop: Program) -> None:
+def test_a_subject_now_and_then(local: httpx.Client) -> None:
     row = local.get("/v1/tables/requirements", params={"deliveries__gte": "1", "limit": 1}).json()["rows"][0]
     subject = row["requirement_id"]
     now = local.get(f"/v1/requirement/{subject}").json()
     assert now["tables"]["requirements"] == [row]
-    replayed = local.get(f"/v1/requirement/{subject}", params={"as_of": shop.ledger.head().position}).json()
+    replayed = local.get(f"/v1/requirement/{subject}", params={"as_of": now["position"]}).json()
     assert replayed == now
     items = local.get(f"/v1/history/requirement/{subject}").json()["items"]
     # the contact it came from stands before it

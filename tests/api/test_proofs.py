@@ -162,12 +162,14 @@ def test_tiles_have_the_paths_of_c2sp_and_others_are_nowhere(
 
 
 def test_an_entry_too_long_for_a_bundle_is_named_and_given_by_itself(
-    auditor: httpx.Client, append: Callable[..., None], program: Program
+    auditor: httpx.Client, append: Callable[..., None], program: Program, tell: Callable[..., Claim]
 ) -> None:
     append(1)
     before = program.ledger.head().position
     # characters that take six bytes each in an entry
-    append(1, statement="\x01" * 20_000)
+    long = tell("script.published", "S1", {"title": "long", "wording": "\x01" * 20_000})
+    assert isinstance(program.ledger.append([[long]], "key")[0], list)
+    append(1)
     assert len(auditor.get(f"/v1/entries/{before + 1}").content) > 120_000
     answer = auditor.get(f"/tile/entries/000.p/{before + 1}")
     assert (answer.status_code, f"at {before + 1}:" in answer.json()["detail"]) == (422, True)

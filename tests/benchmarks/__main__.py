@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 
-from tests.benchmarks import appends, replaying, report, rules, scale, visibility
+from tests.benchmarks import appends, encrypting, replaying, report, rules, scale, visibility
 from tests.benchmarks.running import Bench, bench
 from tests.benchmarks.sections import Section
 
@@ -29,6 +29,7 @@ def main() -> None:
         "lag": lambda run: visibility.lag(run, asked.minutes, asked.rate),
         "backlog": lambda run: replaying.backlog(run, asked.events),
         "long": lambda run: scale.rebuilt(run, asked.sizes),
+        "encryption": lambda run: encrypting.encryption(run, asked.rounds, asked.events),
         "rules": lambda run: rules.what_if(run, asked.requirements),
     }
     with bench() as run:
@@ -46,7 +47,7 @@ def main() -> None:
 
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measures the ledger.")
-    parts = ("single", "batches", "overload", "visible", "lag", "backlog", "long", "rules")
+    parts = ("single", "batches", "overload", "visible", "lag", "backlog", "long", "encryption", "rules")
     parser.add_argument("--only", nargs="+", choices=parts, default=[])
     parser.add_argument("--rounds", type=int, default=3, help="turns of each server")
     parser.add_argument("--seconds", type=int, default=5, help="length of a turn; twice that for each steady rate")

@@ -86,10 +86,10 @@ class Bench:
                 connection.execute("CHECKPOINT")
 
     @contextmanager
-    def ledger(self, *, simulated: bool = False) -> Iterator[Ledger]:
+    def ledger(self, *, simulated: bool = False, encrypt: bool | None = None) -> Iterator[Ledger]:
         """A ledger in a fresh database, set up with the default rule book; nothing projects it."""
         with self.database() as conninfo:
-            settings = Settings(database_url=conninfo, home=self.home)
+            settings = Settings(database_url=conninfo, home=self.home, encrypt=encrypt)
             with Ledger.open(settings, simulated=simulated) as ledger:
                 found(ledger)
                 yield ledger

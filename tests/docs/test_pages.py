@@ -37,6 +37,16 @@ def test_every_page_can_be_found() -> None:
     assert not sorted(str(page.relative_to(ROOT)) for page in set(PAGES) - found)
 
 
+def test_each_threat_has_a_test_that_exists() -> None:
+    page = (ROOT / "docs" / "explanation" / "threats.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", page)
+    assert len(named) > 30
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text("utf-8"), f"{file}::{test}"
+    rows = [line for line in page.split("## What is not answered")[0].splitlines() if line.startswith("| ")]
+    assert len(named) == len(rows) - 2 * page.split("## What is not answered")[0].count("| threat |")
+
+
 def test_no_path_of_one_machine_stands_in_a_page() -> None:
     told = {
         page.name: re.findall(r"(?<![\w.~])/(?:home|root|tmp|work|Users)/\S*", page.read_text("utf-8"))

@@ -72,7 +72,7 @@ def test_new_requirements_are_captured_and_old_ones_left_alone(
     (report,) = given_back(program, book, "requirement_summary", tmp_path)
     assert (report.rows, report.appended, report.refused) == (3, 1, 1)
     assert [refusal.line for refusal in report.refusals] == [4]
-    (entry,) = program.ledger.stream("requirement", "R2")
+    (entry,) = program.ledger.reveal(program.ledger.stream("requirement", "R2"))
     told = entry.data
     assert (told.source_kind, told.channel, told.key, told.statement) == ("interview", "phone", True, "New")
     assert entry.occurred_at == datetime(2026, 4, 2, 1, 0, tzinfo=UTC)

@@ -21,7 +21,7 @@ ALL = sorted(CATALOGUE)
 
 DOMAIN = """
 customer: registered stage_changed tiered channel_preferred purchased alert_raised alert_answered cause_diagnosed
- cause_verified win_back_planned won_back churned merged unmerged key_destroyed
+ cause_verified win_back_planned won_back churned merged unmerged erasure_requested key_destroyed
 contact: received identified rang answered abandoned minutes_recorded screened paused resumed solution_proposed resolved
  customer_informed reopened rated problem_flagged merged unmerged closed
 handoff: requested transferred accepted returned answered withdrawn
@@ -42,6 +42,7 @@ benchmark: entered
 report: issued
 rulebook: published
 void: proposed declined
+access: personal_read exported
 record: voided
 """
 
@@ -152,7 +153,7 @@ def test_columns_are_the_fields_that_are_not_personal():
     left_out = {field.name for field in fields if not field.column}
     assert left_out == {
         *("name", "win_back_measure", "message", "minutes", "solution", "statement", "boundary", "criteria", "comment"),
-        *("action", "book", "wording", "dimensions", "figures", "second_person_voids"),
+        *("action", "book", "wording", "dimensions", "figures", "destroyed_keys", "second_person_voids"),
     }
     assert {field.kind for field in fields if not field.column} == {"text", "mapping", "list"}
 
@@ -190,10 +191,11 @@ def test_defaults_are_stored():
             assert field.default is None or not field.required
 
 
-def test_each_aggregate_is_opened_by_one_event_but_staff_by_either():
+def test_each_aggregate_is_opened_by_one_event_but_staff_and_access_by_either():
+    others = {"staff": ["staff.assessed"], "access": ["access.exported"]}
     for aggregate in AGGREGATES.values():
         opening = [known.name for known in CATALOGUE.values() if known.aggregate == aggregate.name and known.opens]
-        assert opening == [aggregate.opening, *(["staff.assessed"] if aggregate.name == "staff" else [])]
+        assert opening == [aggregate.opening, *others.get(aggregate.name, [])]
     assert not CATALOGUE["record.voided"].opens
 
 

@@ -10,7 +10,7 @@ from ledger.claims import Claim
 from ledger.errors import DatabaseUnfit, MigrationError
 from ledger.log.application import Ledger
 from ledger.log.guarding import unguarded, weaknesses
-from ledger.log.migration import migrations
+from ledger.log.migration import Migration, migrations
 from ledger.log.rights import ADD, TABLES, NotGranted, grant, running_roles, withdraw
 from ledger.settings import Settings
 from tests.roles import Roles, migrated, roles
@@ -188,12 +188,12 @@ def test_a_role_without_rights_is_told_which_command_grants_them(made: Roles) ->
 
 
 def test_the_role_that_runs_does_not_migrate(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    newest = migrations()
+    known = migrations()
+    newest = Migration(known[-1].number + 1, "9999_newest", "SELECT 1")
     with roles(postgres) as made:
-        with monkeypatch.context() as older:
-            older.setattr("ledger.log.migration.migrations", lambda: newest[:-1])
-            migrated(made)
-        with pytest.raises(MigrationError, match=f"{newest[-1].name} missing.*reqledger migrate.*{made.owner}"):
+        migrated(made)
+        monkeypatch.setattr("ledger.log.migration.migrations", lambda: [*known, newest])
+        with pytest.raises(MigrationError, match=f"{newest.name} missing.*reqledger migrate.*{made.owner}"):
             Ledger.open(Settings(database_url=made.runner_url))
         Ledger.prepare(Settings(database_url=made.owner_url))
         Ledger.open(Settings(database_url=made.runner_url)).close()

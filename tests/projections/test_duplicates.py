@@ -27,7 +27,7 @@ def said(world: World) -> World:
 def pairs(world: World, threshold: int | None = None) -> list[tuple[str, str, int]]:
     world.catch_up()
     with world.ledger.database.reading() as connection:
-        found, _ = candidates(connection, asked=us("2026-01-01"), threshold=threshold)
+        found, _ = candidates(connection, list, asked=us("2026-01-01"), threshold=threshold)
     return [(one.first.requirement_id, one.second.requirement_id, one.likeness) for one in found]
 
 

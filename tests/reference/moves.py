@@ -67,6 +67,7 @@ FIELDS: dict[str, Fields] = {
         w.some(cause=lambda: w.one(*CAUSES)) | w.one({}, {"by_communication": True}, {"by_communication": False})
     ),
     "customer.merged": lambda w: {"into_id": w.draw.opened("customer")},
+    "customer.erasure_requested": lambda w: {"basis": "request", "request_id": w.id("q")},
     "customer.key_destroyed": lambda w: {"basis": "request", "request_id": w.id("q")},
     "contact.received": lambda w: (
         {
@@ -167,6 +168,7 @@ AGGREGATES: dict[str, dict[str, int]] = {
         "customer.churned": 3,
         "customer.merged": 2,
         "customer.unmerged": 1,
+        "customer.erasure_requested": 1,
         "customer.key_destroyed": 1,
     },
     "contact": {

@@ -14,6 +14,14 @@ from ledger.log.application import Ledger
 from ledger.seal.keys import signer
 from ledger.seal.notes import Checkpoint
 from ledger.seal.sealing import seal
+from ledger.settings import Settings
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Of a ledger that keeps personal texts as they are told: tests alter them as a superuser would."""
+    Ledger.open(settings.model_copy(update={"encrypt": False})).close()
+    return settings
 
 
 @pytest.fixture
