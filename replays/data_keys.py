@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from ledger.aggregates.customer import CustomerKeyDestroyed
 from ledger.claims import decode
 from ledger.errors import LedgerError
 from ledger.privacy.encryption import key_id
@@ -27,9 +28,11 @@ def keys_against_the_log(connection: Connection[Any], wrapping: KeyFile | None, 
     said: dict[str, int] = {}
     for position, entry in connection.execute(DESTROYING, [upto]):
         try:
-            said |= dict.fromkeys(getattr(decode(bytes(entry)).data, "destroyed_keys", None) or (), position)
+            data = decode(bytes(entry)).data
         except LedgerError:
             continue  # found as an entry already
+        if isinstance(data, CustomerKeyDestroyed):
+            said |= dict.fromkeys(data.destroyed_keys or (), position)
     held = wrapping is not None and bool(wrapping.ring.keys)
     with connection.transaction(), connection.cursor("data_keys") as cursor:
         for aggregate, subject, number, wrapped, by, destroyed_at in cursor.execute(KEYS):

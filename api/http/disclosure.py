@@ -1,8 +1,7 @@
 """Who was shown what: reads of personal texts, and exports, recorded in the log before the answer is given.
 
 They stand in the stream `access` of the key that asks, and say the route and the ids of what was read; never what a
-text
-says. Where it cannot be recorded, nothing is shown.
+text says. Where it cannot be recorded, nothing is shown.
 """
 
 from __future__ import annotations

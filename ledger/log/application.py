@@ -95,8 +95,7 @@ class Ledger(Reader, Application[str]):
                 if encrypt is not None and row[1] != encrypt:
                     raise OtherLedger(
                         f"This ledger was created {'to keep' if row[1] else 'not to keep'} personal texts encrypted, "
-                        "which "
-                        "cannot be changed: leave LEDGER_ENCRYPT out, or use another database or home."
+                        "which cannot be changed: leave LEDGER_ENCRYPT out, or use another database or home."
                     )
                 wrapping = KeyFile.of(connection, settings) if row[1] else None
             ledger = cls(database, simulated=row[0], wrapping=wrapping, register=Register(row[2], settings))

@@ -241,9 +241,10 @@ class LedgerFactory(PostgresFactory):
 
 
 def stored_entry(recorded: Recorded, concealed: Mapping[str, Encrypted] | None = None) -> StoredEntry:
-    """The entry of a recorded event: its bytes, the columns beside them, and what it names. `concealed` as `encode`
-    takes
-    it."""
+    """The entry of a recorded event: its bytes, the columns beside them, and what it names.
+
+    `concealed` is what `encode` takes.
+    """
     return entry_of(recorded, encode(recorded, concealed))
 
 

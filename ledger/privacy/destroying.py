@@ -54,9 +54,7 @@ WHERE kept.aggregate = asked.aggregate AND kept.subject = asked.subject AND kept
 
 
 def keys_of(connection: Connection[Any], customers: Iterable[str]) -> list[str]:
-    """The names of all keys that open anything of these customers: theirs, and those of the streams that belong to
-    them.
-    """
+    """The names of all keys that open anything of these customers: theirs, and those of their streams."""
     rows = connection.execute(KEYS_OF, [text_array(list(customers)), BELONGING])
     return [name for (name,) in rows]
 
@@ -96,6 +94,4 @@ def destroy(connection: Connection[Any], register: Register, entries: Sequence[R
 
 def gone(connection: Connection[Any], keys: Iterable[str], position: int) -> int:
     """Destroy these keys, on account of the event at a position; how many there were."""
-    parts = [parts_of(key) for key in keys]
-    asked = [text_array([each[0] for each in parts]), text_array([each[1] for each in parts])]
-    return connection.execute(DESTROY, [position, *asked, [each[2] for each in parts]]).rowcount
+    return connection.execute(DESTROY, [position, *parts_of(keys)]).rowcount

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -56,11 +56,16 @@ def key_id(of: Key, number: int) -> str:
     return f"{of[0]}:{of[1]}/{number}"
 
 
-def parts_of(key: str) -> tuple[str, str, int]:
-    """Aggregate, subject and number of a key called so. Raises ValueError."""
-    of, _, number = key.rpartition("/")
-    aggregate, _, subject = of.partition(":")
-    return aggregate, subject, int(number)
+def parts_of(keys: Iterable[str]) -> tuple[list[str], list[str], list[int]]:
+    """Aggregates, subjects and numbers of keys called so: three columns, a row each. Raises ValueError."""
+    aggregates, subjects, numbers = [], [], []
+    for key in keys:
+        of, _, number = key.rpartition("/")
+        aggregate, _, subject = of.partition(":")
+        aggregates.append(aggregate)
+        subjects.append(subject)
+        numbers.append(int(number))
+    return aggregates, subjects, numbers
 
 
 def personal(recorded: Recorded) -> Iterator[tuple[str, str | Encrypted | Erased]]:

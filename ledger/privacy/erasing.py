@@ -1,5 +1,4 @@
-"""Erasing: one person asks that a customer's personal texts be erased, another one approves, and their keys are
-destroyed.
+"""Erasing: one person asks that a customer's personal texts be erased, another approves, and their keys are destroyed.
 
 The log stays as it is, and so do all proofs: what was encrypted under those keys can be read by nobody any more.
 """
@@ -17,7 +16,6 @@ from psycopg import Connection
 from ledger.aggregates.customer import Customer, CustomerErasureRequested
 from ledger.claims import Claim, Recorded, claim, decode
 from ledger.errors import LedgerError, Refused
-from ledger.log.database import text_array
 from ledger.log.deciding import Appended
 from ledger.privacy.destroying import CUSTOMER, DESTROYED, gone, keys_of
 from ledger.privacy.encryption import parts_of
@@ -57,8 +55,7 @@ class NotEncrypted(Refused):
         super().__init__(
             "ledger.not_encrypted",
             "this ledger keeps personal texts as they are told, which was decided when it was created: nothing in it "
-            "can "
-            "be erased. A new ledger with LEDGER_ENCRYPT=true can.",
+            "can be erased. A new ledger with LEDGER_ENCRYPT=true can.",
         )
 
 
@@ -145,9 +142,7 @@ def again(ledger: Ledger) -> int:
     destroyed = 0
     for line in ledger.register.lines():
         with ledger.database.connect() as connection:
-            parts = [parts_of(key) for key in line.destroyed_keys]
-            asked = [text_array([each[0] for each in parts]), text_array([each[1] for each in parts])]
-            alive = connection.execute(ALIVE, [*asked, [each[2] for each in parts]]).fetchall()
+            alive = connection.execute(ALIVE, parts_of(line.destroyed_keys)).fetchall()
             told = ledger.find(SOURCE, line.id)
             if told is None:
                 keys = sorted({*line.destroyed_keys, *keys_of(connection, [line.customer])})

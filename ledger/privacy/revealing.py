@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from psycopg import Connection
 
+from ledger.aggregates.customer import CustomerKeyDestroyed
 from ledger.claims import Recorded, decode
 from ledger.errors import LedgerError
-from ledger.log.database import text_array
 from ledger.privacy.encryption import REASON, DataKey, Undecipherable, decrypt, own_key, parts_of, personal
 from ledger.privacy.wrapping import Wrapping
 from ledger.vocabulary import Encrypted, Erased
@@ -43,9 +43,7 @@ class Opened:
         names = {text.key for entry in entries for _, text in personal(entry) if isinstance(text, Encrypted)}
         found: dict[str, DataKey | Erased] = {}
         if names:
-            parts = [parts_of(name) for name in names]
-            asked = [text_array([each[0] for each in parts]), text_array([each[1] for each in parts])]
-            for name, wrapped, by, entry in connection.execute(KEYS, [*asked, [each[2] for each in parts]]):
+            for name, wrapped, by, entry in connection.execute(KEYS, parts_of(names)):
                 if wrapped is not None:
                     found[name] = DataKey(name, wrapping.unwrap(bytes(wrapped), by, name.encode()))
                 elif entry is not None and (erased := _erased(decode(bytes(entry)), name)) is not None:
@@ -81,8 +79,7 @@ class Opened:
         if key is None:
             raise KeyMissing(
                 f"{place} at position {entry.position} cannot be read: its data key {text.key} is gone, and no event "
-                "says "
-                "that it was destroyed. Restore log.data_keys from a backup."
+                "says that it was destroyed. Restore log.data_keys from a backup."
             )
         return key if isinstance(key, Erased) else decrypt(text, key, entry, place)
 
@@ -96,6 +93,7 @@ def reveal(connection: Connection[Any], wrapping: Wrapping, entries: Iterable[Re
 
 def _erased(entry: Recorded, key: str) -> Erased | None:
     """What stands for texts under a key that this event destroyed; None where it destroyed no such key."""
-    if key not in (getattr(entry.data, "destroyed_keys", None) or ()):
-        return None
-    return Erased(entry.position, entry.recorded_at, getattr(entry.data, "basis"))  # noqa: B009 - of one type of event
+    match entry.data:
+        case CustomerKeyDestroyed(basis=basis, destroyed_keys=keys) if key in (keys or ()):
+            return Erased(entry.position, entry.recorded_at, basis)
+    return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from psycopg import Connection
 
-from ledger.log.database import text_array
 from ledger.privacy.encryption import key_id
-from ledger.privacy.wrapping import KNOW, KeyFile, NoWrappingKey
+from ledger.privacy.wrapping import KNOW, KeyFile, KeyRing
 
 BATCH: Final = 1_000
 OTHERS: Final = """
@@ -53,50 +53,57 @@ def state(connection: Connection[Any], place: KeyFile) -> State:
 
 
 def rewrap(connection: Connection[Any], place: KeyFile, progress: Progress = lambda *_: None) -> int:
-    """Wrap by the current key every data key that another one wraps; how many there were.
+    """Wrap by the current key, known from then on, every data key that another one wraps; how many there were.
 
-    In batches, each its own transaction: appends go on, and what was interrupted can be begun again. Raises
-    NoWrappingKey.
+    In batches, each its own transaction: appends go on, and what was interrupted can be begun again. One process does
+    it at a time, the next one waits. Raises NoWrappingKey.
     """
-    total, done = state(connection, place).by_others, 0
-    while True:
-        with connection.transaction():
-            rows = connection.execute(OTHERS, [place.ring.current, BATCH]).fetchall()
-            if not rows:
-                break
-            made = []
-            for aggregate, subject, number, wrapped, by in rows:
-                name = key_id((aggregate, subject), number).encode()
-                made.append(place.wrap(place.unwrap(bytes(wrapped), by, name), name))
-            owners = [text_array([row[at] for row in rows]) for at in (0, 1)]
-            # the key may have changed in the middle: the next round takes what it left
-            by = made[-1][1]
-            kept = [nth for nth, each in enumerate(made) if each[1] == by]
-            if len(kept) == len(rows):
-                connection.execute(PUT, [by, *owners, [row[2] for row in rows], [each for each, _ in made]])
-                done += len(rows)
-        progress(done, max(total, done))
-    # what stood there before is overwritten in the table's file
-    connection.execute("VACUUM log.data_keys")
+    with _alone(connection):
+        ring = place.present
+        connection.execute(KNOW, [ring.current])
+        total, done = state(connection, place).by_others, 0
+        while rows := _wrap(connection, ring):
+            done += rows
+            progress(done, max(total, done))
+        # what stood there before is overwritten in the table's file
+        connection.execute("VACUUM log.data_keys")
     return done
 
 
 def renew(connection: Connection[Any], place: KeyFile, progress: Progress = lambda *_: None) -> int:
-    """Make a new key-encryption key, wrap all data keys by it, and forget the ones before; how many data keys.
+    """Make a new current key, wrap all data keys by it, and forget the others; how many were wrapped anew.
 
-    One process at a time. Raises NoWrappingKey, also where the keys are those of a setting.
+    Raises NoWrappingKey.
     """
-    connection.execute(ALONE)
-    try:
-        if not place.ring.keys:
-            raise NoWrappingKey(f"There is no key-encryption key in {place}: nothing could be unwrapped.")
-        place.keep(place.ring.renewed())
-        connection.execute(KNOW, [place.ring.current])
+    with _alone(connection):
+        place.keep(place.present.renewed())
         # who wrapped a data key by the old one holds the ledger's lock; who gets it next reads the file anew
         with connection.transaction():
             connection.execute(APPENDS)
         done = rewrap(connection, place, progress)
-        place.keep(place.ring.only())
+        place.keep(place.present.only())
+    return done
+
+
+@contextmanager
+def _alone(connection: Connection[Any]) -> Iterator[None]:
+    """No other process wraps keys anew meanwhile; may be nested."""
+    connection.execute(ALONE)
+    try:
+        yield
     finally:
         connection.execute(TOGETHER)
-    return done
+
+
+def _wrap(connection: Connection[Any], ring: KeyRing) -> int:
+    """Wrap a batch of those that other keys wrap; how many."""
+    with connection.transaction():
+        rows = connection.execute(OTHERS, [ring.current, BATCH]).fetchall()
+        wrapped = []
+        for aggregate, subject, number, secret, by in rows:
+            name = key_id((aggregate, subject), number).encode()
+            wrapped.append(ring.wrap(ring.unwrap(bytes(secret), by, name), name)[0])
+        if rows:
+            owners = ([row[at] for row in rows] for at in range(3))
+            connection.execute(PUT, [ring.current, *owners, wrapped])
+    return len(rows)

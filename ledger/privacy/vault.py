@@ -1,10 +1,8 @@
 """The vault: data keys, made as they are needed, and found again to encrypt under.
 
 A stream has a key of its own: whose it is may be corrected until the day it is erased, and what belongs to a customer
-then
-is what is erased. Where a customer is named by an event of a stream that is not one customer's (feedback on a
-delivery),
-it is the customer's key.
+then is what is erased. Where a customer is named by an event of a stream that is not one customer's (feedback on a
+delivery), it is the customer's key.
 """
 
 from __future__ import annotations

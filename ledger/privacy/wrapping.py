@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from psycopg import Connection
 
-from ledger import keyfile
+from ledger import files
 from ledger.errors import Unavailable
 from ledger.settings import Settings
 
@@ -88,8 +88,7 @@ class KeyRing:
         if by not in self.keys:
             raise NoWrappingKey(
                 f"The key-encryption key {by} is not here, which wrapped data keys of this ledger: put it into the "
-                "file "
-                "that LEDGER_WRAPPING_KEY_FILE names, a line of its own."
+                "file that LEDGER_WRAPPING_KEY_FILE names, a line of its own."
             )
         try:
             return AESGCM(self.keys[by]).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], about)
@@ -147,25 +146,29 @@ class KeyFile:
             raise NoWrappingKey(f"The key-encryption keys in {self} cannot be read: {error}") from error
         return self._ring
 
+    @property
+    def present(self) -> KeyRing:
+        """The keys that are there. Raises NoWrappingKey where there are none."""
+        if not (ring := self.ring).keys:
+            raise NoWrappingKey(
+                f"There is no key-encryption key in {self}, and personal texts of this ledger are kept encrypted: "
+                "copy it from where the ledger is served, or name its place with LEDGER_WRAPPING_KEY_FILE."
+            )
+        return ring
+
     def keep(self, ring: KeyRing) -> None:
         """Put these keys there. Raises NoWrappingKey."""
         if self._setting is not None:
             raise NoWrappingKey("LEDGER_WRAPPING_KEY holds the keys: where it comes from is where new ones are put.")
         try:
-            keyfile.keep(Path(self.path), ring.text)
+            files.put_secret(Path(self.path), ring.text)
         except OSError as error:
             raise NoWrappingKey(
                 f"The key-encryption key cannot be kept in {self.path}: {error.strerror or error}"
             ) from error
 
     def wrap(self, secret: bytes, about: bytes) -> tuple[bytes, str]:
-        if not (ring := self.ring).keys:
-            raise NoWrappingKey(
-                f"There is no key-encryption key in {self}, and personal texts of this ledger are kept encrypted: "
-                "copy it "
-                "from where the ledger is served, or name its place with LEDGER_WRAPPING_KEY_FILE."
-            )
-        return ring.wrap(secret, about)
+        return self.present.wrap(secret, about)
 
     def unwrap(self, wrapped: bytes, by: str, about: bytes) -> bytes:
         return self.ring.unwrap(wrapped, by, about)
@@ -179,8 +182,7 @@ def missing(connection: Connection[Any], settings: Settings) -> str | None:
         if known not in place.ring.keys:
             return (
                 f"The key-encryption key {known} is not in {place}: copy it from where the ledger is served, or name "
-                "its "
-                "place with LEDGER_WRAPPING_KEY_FILE."
+                "its place with LEDGER_WRAPPING_KEY_FILE."
             )
     except NoWrappingKey as error:
         return str(error)

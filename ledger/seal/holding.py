@@ -6,10 +6,8 @@ signed is verified before anybody is told of it.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -17,6 +15,7 @@ from typing import Final
 import httpx
 
 from ledger.errors import LedgerError
+from ledger.files import put, to_disk
 from ledger.seal.addresses import Address, AtWebhook, AtWitness, InFile
 from ledger.seal.cosigning import Cosignature
 from ledger.seal.notes import NUMBER, BadNote, Note, in_base64
@@ -69,14 +68,8 @@ class FileHolder:
 
     def give(self, signed: Signed, proof: Proof, old: int) -> Cosignature | None:
         del proof, old
-        unfinished = self._path.with_name(f"{self._path.name}.unfinished")
         try:
-            with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(signed.note)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(self._path)
-            self._flush_folder()
+            put(self._path, signed.note)
         except OSError as error:
             raise NotHeld(f"{self._path} cannot be written: {_reason(error)}") from error
         return None
@@ -86,16 +79,9 @@ class FileHolder:
         aside = self._path.with_name(f"{self._path.name}.{sha256(note.encode()).hexdigest()[:8]}")
         try:
             self._path.replace(aside)
-            self._flush_folder()
+            to_disk(self._path.parent)
         except OSError as error:
             raise NotHeld(f"{self._path} cannot be put aside: {_reason(error)}") from error
-
-    def _flush_folder(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 class WebhookHolder:
@@ -217,6 +203,4 @@ def _refusal(status: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    with suppress(AttributeError):
-        return str(error.strerror or error)  # type: ignore[attr-defined]
-    return str(error)
+    return str(getattr(error, "strerror", None) or error)

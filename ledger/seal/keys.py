@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import SecretStr
 
-from ledger import keyfile
+from ledger import files
 from ledger.errors import LedgerError
 from ledger.seal.notes import BadNote, Signer, Verifier
 from ledger.settings import Settings
@@ -65,7 +65,7 @@ class Place:
     def keep(self, key: Signer) -> None:
         """Write a key where only its owner reads it, on disk before anybody is told of it. Raises NoSealKey."""
         try:
-            keyfile.keep(self.path, key.secret + "\n")
+            files.put_secret(self.path, key.secret + "\n")
         except OSError as error:
             raise NoSealKey(f"The seal key cannot be kept in {self.path}: {error.strerror or error}") from error
 

@@ -1,9 +1,7 @@
-"""The data keys of an archive: as they stood when it was last written, wrapped, in one file that replaces the one
-before.
+"""The data keys of an archive: as they stood when it was last written, wrapped, in one file that replaces the last.
 
 Without them what is encrypted in the segments could be read by nobody. They open nothing without the key-encryption
-key,
-which is in no archive; a key that was destroyed is in it as destroyed, from the next writing on.
+key, which is in no archive; a key that was destroyed is in it as destroyed, from the next writing on.
 """
 
 from __future__ import annotations

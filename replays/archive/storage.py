@@ -6,7 +6,6 @@ A file appears under its name whole or not at all: it is filled under another na
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pyarrow
 from pyarrow import fs
 
 from ledger.errors import LedgerError
+from ledger.files import to_disk
 
 PARTIAL = ".partial"
 """How the name of a file ends that is being filled, or was when its process ended."""
@@ -110,12 +110,12 @@ class Storage:
                 yield filled
                 with _told(self.uri(name)):
                     if self.local:
-                        _to_disk(filled)
+                        to_disk(filled)
                     else:
                         self._send(filled, partial)
                     self.files.move(partial, self.path(name))
                     if self.local:
-                        _to_disk(filled.parent)
+                        to_disk(filled.parent)
             except BaseException:
                 if self.local:
                     filled.unlink(missing_ok=True)
@@ -140,14 +140,6 @@ class Storage:
         with filled.open("rb") as source, self.files.open_output_stream(to, compression=None) as target:
             while block := source.read(BLOCK):
                 target.write(block)
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

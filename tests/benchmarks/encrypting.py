@@ -48,12 +48,9 @@ def encryption(bench: Bench, rounds: int, events: int) -> Section:
     return Section(
         "Encryption",
         f"The same {events:,} events told to a ledger that encrypts personal texts and to one that does not, in "
-        "batches of "
-        f"{BATCH}, without HTTP, {rounds} turns. *Contacts*: each event opens a contact and holds a text of "
-        f"{len(TEXT)} "
-        "characters, so that each needs a new key: the worst there is. *Lives*: ten events of a contact and its "
-        "requirement, "
-        "three of them with such a text. µs an event, medians.",
+        f"batches of {BATCH}, without HTTP, {rounds} turns. *Contacts*: each event opens a contact and holds a text of "
+        f"{len(TEXT)} characters, so that each needs a new key: the worst there is. *Lives*: ten events of a contact "
+        "and its requirement, three of them with such a text. µs an event, medians.",
         ("what", "as told", "encrypted", "more", "ratio"),
         rows,
     )

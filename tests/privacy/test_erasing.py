@@ -11,55 +11,20 @@ import pytest
 
 from ledger.claims import Claim
 from ledger.errors import DuplicateMismatch, OtherLedger, Refused, Unavailable
-from ledger.log.application import Appended, Ledger
-from ledger.privacy import erasing, rotating
+from ledger.log.application import Ledger
+from ledger.privacy import erasing
 from ledger.privacy.erasing import NotEncrypted
 from ledger.privacy.register import RegisterFailed
 from ledger.privacy.revealing import KeyMissing
 from ledger.privacy.wrapping import NoWrappingKey
 from ledger.settings import Settings
 from ledger.vocabulary import Encrypted, Erased
-
-Tell = Callable[..., Claim]
-CONTACT = {"channel": "email", "department": "front_desk", "kind": "inquiry"}
-REQUIREMENT = {"channel": "email", "source_kind": "contact", "expression": "explicit", "statement": "a red door"}
-
-
-def record(ledger: Ledger, *claims: Claim, by: str = "key") -> list[Appended]:
-    """Append claims as a unit, which must be taken."""
-    (outcome,) = ledger.append([list(claims)], by)
-    assert isinstance(outcome, list), outcome
-    return outcome
-
-
-def texts(ledger: Ledger) -> dict[str, Any]:
-    """What readers with the right read, by event id."""
-    found = {}
-    for entry in ledger.reveal(ledger.entries()):
-        told = [getattr(entry.data, name, None) for name in ("name", "message", "statement", "comment", "action")]
-        found[entry.id] = next((one for one in (*told, entry.reason) if one is not None), None)
-    return found
+from tests.privacy.lives import CONTACT, Tell, lives, record, texts
 
 
 def erase(ledger: Ledger, customer: str) -> erasing.Erasure:
     erasing.ask(ledger, customer, basis="GDPR Art. 17", request_id="dsr-1", by="asks")
     return erasing.approve(ledger, customer, by="approves")
-
-
-def lives(ledger: Ledger, tell: Tell) -> None:
-    """Two customers, what they said, and a delivery that both were told of."""
-    record(
-        ledger,
-        tell("customer.registered", "ann", {"name": "Ann Quince", "stage": "customer"}, id="ann"),
-        tell("customer.registered", "bob", {"name": "Bob Plum", "stage": "customer"}, id="bob"),
-        tell("contact.received", "C1", CONTACT | {"customer_id": "ann", "message": "Ann speaking"}, id="c1"),
-        tell("contact.received", "C2", CONTACT | {"message": "it is me, Ann"}, id="c2"),
-        tell("contact.identified", "C2", {"customer_id": "ann"}, id="c2-who"),
-        tell("contact.received", "C3", CONTACT | {"customer_id": "bob", "message": "Bob speaking"}, id="c3"),
-        tell("requirement.captured", "R1", REQUIREMENT | {"contact_id": "C2"}, id="r1"),
-        tell("delivery.planned", "D1", {"requirement_id": "R1", "due_at": "2026-05-01T00:00:00Z"}, id="d1"),
-        tell("delivery.progressed", "D1", {"percent": 10}, id="d1-why", reason="as Ann pressed for it"),
-    )
 
 
 def test_what_is_kept_is_encrypted_and_read_again(ledger: Ledger, tell: Tell) -> None:
@@ -306,69 +271,6 @@ def test_without_the_register_nothing_is_erased(
         erasing.approve(elsewhere, "ann", by="approves")
     assert texts(ledger)["ann"] == "Ann Quince"
     assert ledger.entries()[-1].type == "customer.erasure_requested"
-
-
-def test_a_new_key_encryption_key_wraps_all_and_the_old_one_opens_nothing(
-    ledger: Ledger, settings: Settings, open_ledger: Callable[..., Ledger], tell: Tell
-) -> None:
-    lives(ledger, tell)
-    other = open_ledger(settings)
-    assert ledger.wrapping is not None
-    old = ledger.wrapping.ring
-    with ledger.database.connect() as connection:
-        backup = connection.execute("SELECT wrapped, wrapped_by FROM log.data_keys").fetchall()
-        alive = rotating.state(connection, ledger.wrapping).alive
-        assert rotating.renew(connection, ledger.wrapping) == alive > 0
-        state = rotating.state(connection, ledger.wrapping)
-    assert (state.alive, state.by_others) == (alive, 0)
-    new = ledger.wrapping.ring
-    assert new.current != old.current
-    assert len(new.keys) == 1
-    assert {by for _, by in backup} == {old.current}
-    assert texts(other)["ann"] == "Ann Quince", "another process reads the file again"
-    record(other, tell("contact.answered", "C1", {"agent_id": "s1", "message": "Dear Ann"}))
-    with ledger.database.connect() as connection:
-        assert rotating.state(connection, ledger.wrapping).by_others == 0
-    for wrapped, by in backup:
-        with pytest.raises(NoWrappingKey):
-            new.unwrap(bytes(wrapped), by, b"customer:ann/1")
-
-
-def test_keys_made_while_the_key_encryption_key_is_renewed_again_and_again_can_be_read(
-    ledger: Ledger, settings: Settings, open_ledger: Callable[..., Ledger], tell: Tell
-) -> None:
-    other = open_ledger(settings)
-    stop = threading.Event()
-    told = 0
-
-    def append() -> None:
-        nonlocal told
-        while not stop.is_set():
-            record(other, tell("contact.received", f"N{told}", CONTACT | {"message": f"number {told}"}))
-            told += 1
-
-    thread = threading.Thread(target=append)
-    thread.start()
-
-    def renew() -> None:
-        assert ledger.wrapping is not None
-        with ledger.database.connect() as connection:
-            for _ in range(10):
-                rotating.renew(connection, ledger.wrapping)
-
-    renewing = [threading.Thread(target=renew) for _ in range(2)]
-    for each in renewing:
-        each.start()
-    for each in renewing:
-        each.join()
-    stop.set()
-    thread.join()
-    read = ledger.reveal(ledger.entries(limit=100_000))
-    assert [getattr(entry.data, "message", None) for entry in read] == [f"number {n}" for n in range(told)]
-    assert ledger.wrapping is not None
-    assert len(ledger.wrapping.ring.keys) == 1
-    with ledger.database.connect() as connection:
-        assert rotating.state(connection, ledger.wrapping).by_others == 0
 
 
 def test_without_its_key_a_process_neither_keeps_nor_reads_texts(

@@ -1,20 +1,25 @@
-"""A ledger with entries in it, and sealing it step by step."""
+"""A ledger with entries in it, sealed step by step or by itself, a small witness, and a database that is set back."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import Connection
+from psycopg import Connection, sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ledger.claims import Claim
 from ledger.log.application import Ledger
 from ledger.seal.keys import signer
 from ledger.seal.notes import Checkpoint
-from ledger.seal.sealing import seal
+from ledger.seal.sealing import Sealer, seal
 from ledger.settings import Settings
+from tests.seal.holding import Tell
+from tests.seal.witness import Witness
 
 
 @pytest.fixture
@@ -69,3 +74,56 @@ def sealed(append: Callable[[int], None], connection: Connection[Any], ledger: L
         return made
 
     return do
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    with Witness().served() as served:
+        yield served
+
+
+@pytest.fixture
+def restore(postgres: str, database: str) -> Iterator[Callable[[], Callable[[], None]]]:
+    """Backs the test's database up as it stands; the result puts it back so."""
+    name, made = conninfo_to_dict(database)["dbname"], []
+
+    def execute(*statements: sql.Composed) -> None:
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def copy(source: str, target: str) -> None:
+        parts = sql.Identifier(target), sql.Identifier(source)
+        execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(parts[0]),
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*parts),
+        )
+
+    def back_up() -> Callable[[], None]:
+        kept = f"ledger_backup_{uuid.uuid4().hex[:12]}"
+        made.append(kept)
+        copy(str(name), kept)
+        return lambda: copy(kept, str(name))
+
+    yield back_up
+    for each in made:
+        execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(each)))
+
+
+@pytest.fixture
+def run(settings: Settings, tell: Tell) -> Callable[..., Any]:
+    """Runs a process of the ledger, as it were, with these witnesses: a context of a ledger that seals."""
+
+    @contextmanager
+    def running(*places: str, **more: Any) -> Iterator[Ledger]:
+        more = {"witnesses": " ".join(places), "witness_seconds": 0.1, "seal_seconds": 0.02} | more
+        changed = Settings(database_url=settings.database_url, home=settings.home, poll_seconds=0.1, **more)
+        with Ledger.open(changed) as ledger, ledger.waker() as waker:
+            sealer = Sealer(ledger.database, waker)
+            sealer.start()
+            try:
+                yield ledger
+            finally:
+                sealer.stop()
+
+    return running

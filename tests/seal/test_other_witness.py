@@ -17,10 +17,8 @@ import pytest
 
 from ledger.seal.keys import signer
 from replays.verifying import verify
+from tests.seal.holding import Tell, await_held, await_refused, put
 from tests.seal.test_sealing import size_of
-from tests.seal.test_witnesses import Tell, await_held, await_refused, put, restore, run
-
-__all__ = ["restore", "run"]
 
 pytestmark = pytest.mark.skipif(find_spec("aics_witness") is None, reason="the package aics-witness is not installed")
 

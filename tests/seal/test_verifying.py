@@ -185,7 +185,7 @@ def test_what_the_trail_lacks_or_invents_is_named(told: Ledger, superuser: Conne
             "the checkpoint of size 560: its row is not what its note says, of size 560",
         ),
         (
-            "UPDATE log.checkpoints SET note = replace(note, '560', '561') WHERE size = 560",
+            r"UPDATE log.checkpoints SET note = replace(note, E'\n560\n', E'\n561\n') WHERE size = 560",
             "the checkpoint of size 560: the signature of",
         ),
         ("UPDATE log.seal_keys SET verifier = 'x' || verifier", "log.seal_keys: a verifier key's hash"),
