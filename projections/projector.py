@@ -198,7 +198,7 @@ class Projector:
 
     def stop(self) -> None:
         """Finish the batch under way and end."""
-        self._stopping.set()
+        self._waker.stop(self._stopping)
         if self._thread.is_alive():
             self._thread.join(30)
 
@@ -247,7 +247,7 @@ class Projector:
             if done is None:
                 self._stopping.wait(0.05)
             elif done == 0:
-                self._waker.wait(batches.position, 1.0)
+                self._waker.wait(batches.position, 1.0, self._stopping)
             # asked after every batch: under a steady load there is always one more
             if live(connection).number != generation.number:
                 return

@@ -80,6 +80,8 @@ ROUTERS = (
     subjects.router,
 )
 TITLE = "Requirements ledger"
+CONTRACTS: dict[bool, dict[str, Any]] = {}
+"""The OpenAPI documents, by whether the ledger is simulated: the routes of all applications are the same."""
 
 
 def build_application(program: Program) -> FastAPI:
@@ -109,7 +111,9 @@ def build_application(program: Program) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _every_route_has_roles(app)
-    document = contract(app, simulated=program.simulated)
+    if program.simulated not in CONTRACTS:
+        CONTRACTS[program.simulated] = contract(app, simulated=program.simulated)
+    document = CONTRACTS[program.simulated]
     app.openapi = lambda: document  # type: ignore[method-assign]
     app.state.parameters = _parameters(document)
     app.add_exception_handler(Problem, _on_problem)

@@ -42,11 +42,21 @@ class Waker:
         """The highest position seen so far; the head may be further by less than a poll."""
         return self._position
 
-    def wait(self, after: int, timeout: float) -> int:
-        """Block until the log is known to go beyond position `after`, at most `timeout` seconds; the position known."""
+    def wait(self, after: int, timeout: float, stopping: threading.Event | None = None) -> int:
+        """Block until the log is known to go beyond position `after`, at most `timeout` seconds; the position known.
+
+        A reader whose `stopping` is set by `stop` waits no longer.
+        """
+        endings = [self._closing] if stopping is None else [self._closing, stopping]
         with self._grown:
-            self._grown.wait_for(lambda: self._position > after or self._closing.is_set(), timeout)
+            self._grown.wait_for(lambda: self._position > after or any(each.is_set() for each in endings), timeout)
             return self._position
+
+    def stop(self, stopping: threading.Event) -> None:
+        """Set the event by which a reader knows that it is to stop, and wake it."""
+        with self._grown:
+            stopping.set()
+            self._grown.notify_all()
 
     def call(self, callback: Callable[[int], None]) -> Callable[[], None]:
         """Have `callback(position)` called, in the waker's thread, when the log grows; call the result to end that.

@@ -162,7 +162,7 @@ class Sealer:
 
     def stop(self) -> None:
         """Seal what there is, and end."""
-        self._stopping.set()
+        self._waker.stop(self._stopping)
         if self._thread.is_alive():
             self._thread.join(30)
         self._witnesses.stop()
@@ -214,7 +214,7 @@ class Sealer:
             # under a steady load each checkpoint takes in many entries; a single one is sealed at once
             self._stopping.wait(self._database.settings.seal_seconds)
             if refused is None:
-                self._waker.wait(sealed, self.RETRY_SECONDS)
+                self._waker.wait(sealed, self.RETRY_SECONDS, self._stopping)
             else:
                 self._stopping.wait(self.RETRY_SECONDS)
 
