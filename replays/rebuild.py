@@ -6,9 +6,10 @@ leaves the live generation as it was; what it had built is dropped by the next o
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -174,18 +175,29 @@ def _fill(
 def _write(ledger: Ledger, tables: WorkedOut, new: Generation, progress: Progress) -> None:
     """Write tables with their indexes and statistics, several side by side: while one is indexed, another is sent."""
 
+    writers = threading.local()
+
+    def connections() -> tuple[adbc.Connection, Connection[Any]]:
+        # once a writer, not once a table: ADBC asks for every type of the database, which takes longer than most tables
+        if not hasattr(writers, "own"):
+            writers.own = (
+                stack.enter_context(adbc.connect(ledger.database.conninfo)),
+                stack.enter_context(ledger.database.connect()),
+            )
+            writers.own[1].execute(SORTING)
+        return writers.own  # type: ignore[no-any-return]
+
     def write(name: str) -> None:
-        with adbc.connect(ledger.database.conninfo) as target, target.cursor() as cursor:
+        target, connection = connections()
+        with target.cursor() as cursor:
             cursor.adbc_ingest(name, tables.arrow(name), mode="append", db_schema_name=new.schema)
-            target.commit()
-        with ledger.database.connect() as connection:
-            connection.execute(SORTING)
-            for statement in indexes[name]:
-                connection.execute(statement.encode())
-            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, name)))
+        target.commit()
+        for statement in indexes[name]:
+            connection.execute(statement.encode())
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(new.schema, name)))
 
     indexes = create_indexes(new.rules, new.schema)
-    with ThreadPoolExecutor(WRITERS, "writing") as pool:
+    with ExitStack() as stack, ThreadPoolExecutor(WRITERS, "writing") as pool:
         written = [pool.submit(write, name) for name in indexes]
         try:
             for done, table in enumerate(as_completed(written)):
