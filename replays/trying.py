@@ -18,6 +18,7 @@ from ledger.rulebook.expressions import BadExpression, Expression, Kind, parse
 from ledger.rulebook.loading import BadRuleBook, line_of, load
 from ledger.rulebook.model import Example, RuleBook, day_us, instant_us
 from ledger.rulebook.rules import Rules
+from ledger.safe_yaml import SafeLoader
 from projections.checking import Misfit, misfits
 from projections.contributions import columns_of
 from projections.inputs import Whole, schema_of
@@ -41,7 +42,7 @@ def check(book_text: str, source: str = "rule book") -> RuleBook:
     book = load(book_text, source)
     found = misfits(book) or list(_failures(book, book_text))
     if found:
-        tree = yaml.compose(book_text, Loader=yaml.SafeLoader)
+        tree = yaml.compose(book_text, Loader=SafeLoader)
         lines = (f"{source}:{line_of(tree, at)}: {'.'.join(map(str, at))}: {problem}" for at, problem in found)
         raise BadRuleBook("\n".join(lines))
     return book

@@ -12,17 +12,18 @@ from pydantic import ValidationError
 from api.importer.errors import BadMapping
 from api.importer.model import Mapping
 from ledger.rulebook.loading import line_of
+from ledger.safe_yaml import SafeLoader
 
 Place = Sequence[int | str]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """Reads days and times as the text they are written in: a constant of a field that is a day is text."""
 
 
 _Loader.yaml_implicit_resolvers = {
     start: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for start, resolvers in SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
@@ -62,9 +63,9 @@ def load(mapping: str | Path) -> Loaded:
 def parse(text: str, name: str = "mapping") -> Loaded:
     """Parse and validate the text of a mapping. Raises BadMapping."""
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.compose(text, Loader=SafeLoader)
         content = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or error
         raise BadMapping(f"{name}:{mark.line + 1 if mark else 1}: not YAML: {reason}") from error

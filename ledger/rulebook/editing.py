@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from ledger.rulebook.changes import NAMED_BY
+from ledger.safe_yaml import SafeLoader
 
 SETTING = re.compile(r"(?P<path>[a-z_][^=+]*?)\s*(?P<sign>\+=|-=|=)\s*(?P<value>.+)", re.DOTALL)
 STEP = re.compile(r"\.?([a-z_][a-z0-9_]*)|\[([^\]]+)\]")
@@ -27,7 +28,7 @@ class BadSetting(ValueError):
 
 def edited(text: str, settings: Iterable[str]) -> str:
     """A book's YAML with changes made to it, under the version `what-if`. Raises BadSetting."""
-    book = yaml.safe_load(text)
+    book = yaml.load(text, Loader=SafeLoader)
     for setting in settings:
         _set(book, setting)
     # the book's own tests hold of the book as it was
@@ -44,7 +45,10 @@ def _set(book: dict[str, Any], setting: str) -> None:
     for nth, (name, chosen) in enumerate(steps[:-1]):
         place = _member(place, name, chosen, [step[0] or "" for step in steps[:nth]], setting)
     holder, (name, chosen) = place, steps[-1]
-    value = yaml.safe_load(found["value"])
+    try:
+        value = yaml.load(found["value"], Loader=SafeLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadSetting(f"{setting!r}: its value is not YAML: {getattr(error, 'problem', None) or error}") from error
     if found["sign"] != "=":
         _listed(_member(holder, name, chosen, [], setting), value, found["sign"], setting)
     elif isinstance(holder, list):

@@ -13,13 +13,14 @@ from pydantic_core import ErrorDetails
 from yaml.constructor import ConstructorError
 
 from ledger.rulebook.model import RuleBook
+from ledger.safe_yaml import SafeLoader
 
 
 class BadRuleBook(ValueError):
     """The rule book cannot be used; every line of the message says where and why."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """YAML in which no key stands twice, and in which every error has its place."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -43,11 +44,13 @@ def load(text: str, source: str = "rule book") -> RuleBook:
     Raises BadRuleBook; each of its lines reads `source:line: key: what is wrong`.
     """
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.load(text, Loader=_Loader)
+        loader = _Loader(text)
+        tree = loader.get_single_node()
+        content = None if tree is None else loader.construct_document(tree)
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
+        # where the text ends too early, libyaml names the line after it
+        line = min(mark.line, text.count("\n")) + 1 if mark else 1
         raise BadRuleBook(f"{source}:{line}: not YAML: {getattr(error, 'problem', None) or error}") from error
     try:
         return RuleBook.model_validate(content)

@@ -145,6 +145,7 @@ def test_every_problem_stands_on_a_line_of_its_own() -> None:
         ("a: 1\n\tb: 2", 2),
         ("a: 1\nb: *nothing", 2),
         ("a: 1\n---\nb: 2", 2),
+        pytest.param("a: " + "[" * 200_000, 1, id="deep"),
     ],
 )
 def test_what_is_not_a_book_is_refused(text: str, line: int) -> None:
