@@ -9,8 +9,10 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from multiprocessing import parent_process
 from typing import Any, Final
 
 import uvicorn
@@ -107,6 +109,7 @@ def worker() -> ASGIApp:
     from api.bootstrap import running
     from api.logs import configure
 
+    threading.Thread(target=_stop_with_server, name="server", daemon=True).start()
     settings = Settings()
     configure(settings.log_level)
     stack = ExitStack()
@@ -159,6 +162,13 @@ def _shared_measurements() -> Iterator[None]:
         yield
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _stop_with_server() -> None:
+    """Stop this worker when the process that started it is gone, however it went: nobody else would."""
+    if (server := parent_process()) is not None:
+        server.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _noted(_number: int, _frame: object) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import httpx
 import orjson
+import psutil
 import pytest
 
 from ledger.settings import Settings
@@ -87,6 +88,20 @@ def test_connections_are_spread_among_workers(serve: Callable[..., Server]) -> N
     finally:
         for connection in held:
             connection.close()
+
+
+def test_workers_end_with_their_server_however_it_ends(serve: Callable[..., Server]) -> None:
+    server = serve("--workers", "2")
+    assert server.post(received("C-1")).status_code == 201
+    workers = psutil.Process(server.process.pid).children(recursive=True)
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
+    port = server.address.rsplit(":", 1)[1]
+    again = serve("--port", port)
+    again.secret = server.secret
+    assert again.post(received("C-1")).json()["events"][0]["duplicate"]
 
 
 def test_a_port_that_is_taken_is_told(serve: Callable[..., Server], settings: Settings) -> None:
