@@ -18,9 +18,10 @@ setup: .venv/.ready ## make .venv with the reqledger command
 run: setup ## start the ledger with a simulated year on http://127.0.0.1:8000 (PORT, LEDGER_HOME)
 	$(BIN)/reqledger demo
 
-# a file's tests stay together, as they share a server; more than there are cores, as they wait for it
+# a file's tests stay together, as they share a server; files are taken by name and not the fullest first, as the slowest
+# hold few; there are more workers than cores, as they wait for the server
 WORKERS ?= 3
-TESTS := $(BIN)/python -m pytest -m "not spark" -n $(WORKERS) --dist loadfile
+TESTS := $(BIN)/python -m pytest -m "not spark" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 test: setup ## run every test on the embedded PostgreSQL
 	$(TESTS)
 
