@@ -117,6 +117,7 @@ def test_what_if_as_json_csv_and_xlsx(client_of: Client) -> None:
         ("targets.first_response.limits[fax]=1 min", "0 members are 'fax'"),
         ("targets.first_response.limits[web_chat]=soon", "is not a duration"),
         ("nonsense", "is not a change such as"),
+        ("targets.first_response.limits[web_chat]=[1 min", "its value is not YAML"),
     ],
 )
 def test_a_change_that_does_not_fit_is_told(client_of: Client, setting: str, said: str) -> None:
