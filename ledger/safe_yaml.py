@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 from yaml.composer import Composer
 from yaml.constructor import SafeConstructor
+from yaml.reader import ReaderError
 from yaml.resolver import Resolver
 
 if TYPE_CHECKING or not yaml.__with_libyaml__:
@@ -20,7 +21,11 @@ else:
 
     class SafeLoader(Composer, CParser, SafeConstructor, Resolver):
         def __init__(self, stream: str) -> None:
-            CParser.__init__(self, stream)
+            try:
+                CParser.__init__(self, stream)
+            except UnicodeEncodeError as error:  # half of a surrogate pair
+                at, problem = error.start, "special characters are not allowed"
+                raise ReaderError("text", at, ord(stream[at]), "unicode", problem) from error
             Composer.__init__(self)
             SafeConstructor.__init__(self)
             Resolver.__init__(self)

@@ -65,13 +65,13 @@ def parse(text: str, name: str = "mapping") -> Loaded:
     try:
         tree = yaml.compose(text, Loader=SafeLoader)
         content = yaml.load(text, Loader=_Loader)
+        twice = [f"{name}:{line}: {key}: stands twice" for line, key in _repeated(tree)]
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         reason = getattr(error, "problem", None) or error
         raise BadMapping(f"{name}:{mark.line + 1 if mark else 1}: not YAML: {reason}") from error
     if tree is None:
         raise BadMapping(f"{name}:1: mapping: the file is empty")
-    twice = [f"{name}:{line}: {key}: stands twice" for line, key in _repeated(tree)]
     if twice:
         raise BadMapping("\n".join(twice))
     try:
@@ -94,7 +94,7 @@ def _key(place: Place) -> str:
     return text
 
 
-def _repeated(node: yaml.Node) -> Iterator[tuple[int, str]]:
+def _repeated(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:

@@ -174,6 +174,8 @@ def test_equal_rows_are_told_apart_by_copy():
         ("{column: Kanal,", "{column: Kanal, constant: a,", 14, "events[0].data.channel", "exactly one of"),
         ("mapping: tickets", "mapping: tickets\ngroup_by: Fall", 3, "group_by", "the file has no column Fall"),
         ("events:", "events: [", 9, "", "not YAML"),
+        ("mapping: tickets", "mapping: &all [*all]", 1, "", "not YAML"),
+        ("mapping: tickets", "mapping: " + "[" * 100_000, 1, "", "not YAML"),
     ],
 )  # fmt: skip
 def test_errors_name_line_and_key(before, after, line, key, reason):

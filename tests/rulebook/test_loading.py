@@ -145,6 +145,8 @@ def test_every_problem_stands_on_a_line_of_its_own() -> None:
         ("a: 1\n\tb: 2", 2),
         ("a: 1\nb: *nothing", 2),
         ("a: 1\n---\nb: 2", 2),
+        ("{[a]: b}", 1),
+        pytest.param("a: \ud800", 1, id="half a character"),
         pytest.param("a: " + "[" * 200_000, 1, id="deep"),
     ],
 )
