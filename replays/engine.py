@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -33,7 +32,6 @@ ENTRIES = (
 RAW_EVENTS = "CREATE VIEW raw_events AS {}"
 OF_AGGREGATE = 'SELECT position, aggregate, type, occurred_at, recorded_at, voided_position FROM "raw_{}"'
 OF_ENTITIES = " AND (aggregate, subject) IN ({entities})"
-NAME = re.compile(r'"(\w+)"')
 CHUNK_BYTES = 64 << 20
 """What is read from the log at a time."""
 SMALL_MB = 500
@@ -91,11 +89,10 @@ class Engine:
         columns = ", ".join(f'"{column}" {TYPES[str(dtype)]}' for column, dtype in schema.items())
         self.connection.execute(f'CREATE TABLE "{name}" ({columns})')
 
-    def fill(self, name: str, schema: ibis.Schema, query: str, parameters: Sequence[Any] = ()) -> int:
-        """Put the rows of a query into a table; how many."""
+    def fill(self, name: str, schema: ibis.Schema, query: str, parameters: Sequence[Any] = ()) -> None:
+        """Put the rows of a query into a table."""
         columns = ", ".join(f'"{column}"' for column in schema.names)
-        filled = self.connection.execute(f'INSERT INTO "{name}" ({columns}) {query}', parameters).fetchone()
-        return filled[0] if filled else 0
+        self.connection.execute(f'INSERT INTO "{name}" ({columns}) {query}', parameters)
 
 
 class Tables:
@@ -106,10 +103,6 @@ class Tables:
         self.recipe = recipe
         self.rules = recipe.rules
         self.schema = schema
-        self._relations = {f"effective_{aggregate}" for aggregate in recipe.events} | {
-            name for each in recipe.definitions for name in (each.name, *(stage for stage, _, _ in each.stages))
-        }
-        self._empty: set[str] = set()
 
     def query(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a query on these tables with those of the parameters that it names; its rows."""
@@ -128,9 +121,7 @@ class Tables:
         for done, (aggregate, events) in enumerate(recipe.events.items()):
             progress("ordering events", done, len(recipe.events))
             engine.create(f"effective_{aggregate}", events.effective)
-            query = events.valid_at if told else events.valid
-            if not engine.fill(f"effective_{aggregate}", events.effective, query, told):
-                self._empty.add(f"effective_{aggregate}")
+            engine.fill(f"effective_{aggregate}", events.effective, events.valid_at if told else events.valid, told)
         engine.fill_calendars(recipe.calendars)
         if counters:
             engine.create("counters", counters_schema(self.rules))
@@ -162,21 +153,14 @@ class Tables:
             progress(f"building {table.name}", done, len(definitions))
             for stage, schema, query in table.stages:
                 engine.create(stage, schema)
-                self._fill(stage, schema, query)
+                engine.fill(stage, schema, query)
             engine.create(table.name, table.schema)
-            self._fill(table.name, table.schema, table.rows)
+            engine.fill(table.name, table.schema, table.rows)
             for stage, _, _ in table.stages:
                 engine.connection.execute(f'DROP TABLE "{stage}"')
             if counters and table.contributions is not None:
-                self._fill("counters", counters_schema(self.rules), table.contributions)
+                engine.fill("counters", counters_schema(self.rules), table.contributions)
         progress("built", len(definitions), len(definitions))
-
-    def _fill(self, name: str, schema: ibis.Schema, query: str) -> None:
-        """Put the rows of a query into a table, unless all that it reads is known to be empty: without events there
-        are no rows, and to plan a query takes longer than to run it over a few."""
-        read = self._relations.intersection(NAME.findall(query))
-        if (read and read <= self._empty) or not self.engine.fill(name, schema, query):
-            self._empty.add(name)
 
     def _look_here(self) -> None:
         path = self.schema if self.schema == "main" else f"{self.schema},main"
