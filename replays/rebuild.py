@@ -174,18 +174,17 @@ def _fill(
 
 def _write(ledger: Ledger, tables: WorkedOut, new: Generation, progress: Progress) -> None:
     """Write tables with their indexes and statistics, several side by side: while one is indexed, another is sent."""
-
-    writers = threading.local()
+    writers: dict[int, tuple[adbc.Connection, Connection[Any]]] = {}
 
     def connections() -> tuple[adbc.Connection, Connection[Any]]:
         # once a writer, not once a table: ADBC asks for every type of the database, which takes longer than most tables
-        if not hasattr(writers, "own"):
-            writers.own = (
-                stack.enter_context(adbc.connect(ledger.database.conninfo)),
-                stack.enter_context(ledger.database.connect()),
-            )
-            writers.own[1].execute(SORTING)
-        return writers.own  # type: ignore[no-any-return]
+        writer = threading.get_ident()
+        if writer not in writers:
+            target = stack.enter_context(adbc.connect(ledger.database.conninfo))
+            connection = stack.enter_context(ledger.database.connect())
+            connection.execute(SORTING)
+            writers[writer] = target, connection
+        return writers[writer]
 
     def write(name: str) -> None:
         target, connection = connections()
